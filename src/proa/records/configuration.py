@@ -1,0 +1,111 @@
+"""What a user can set: the contents of proa.yaml, after defaults, environment and flags were laid over it.
+
+The JSON Schema in ``docs/reference`` is made from these records.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from proa.records.binary import Strip
+
+Compression = Literal["gzip", "zstd"]
+CgoChoice = Literal["auto", "off", "on"]
+
+
+class BuildSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the program is compiled and linked."""
+
+    flags: tuple[str, ...] = ()
+    """Passed to ``go build`` as they are; ``-toolexec`` is refused. ``{{.Git.Tag}}`` and the other template
+    fields of .ko.yaml are understood here, in ``ldflags`` and in ``env``."""
+    ldflags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    """Environment of the go command, e.g. ``GOEXPERIMENT`` or ``GOPRIVATE``."""
+    strip: Strip = "dwarf"
+    cgo: CgoChoice = "auto"
+    """``auto`` and ``off`` build with CGO_ENABLED=0; ``on`` needs a base with libc."""
+    stamp: bool = True
+    """Stamp the version control state into the binary (``-buildvcs``) where there is a repository."""
+
+
+class AssetFile(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename={"source": "from", "target": "to"},
+):
+    """A file or folder put into the image."""
+
+    source: str
+    """Relative to proa.yaml; it may not lead outside that folder."""
+    target: str
+    """Absolute path in the image."""
+    mode: str = ""
+    """Octal, e.g. ``"0755"``; default 0444 for files, 0555 for folders and executables."""
+    owner: str = ""
+    """Numeric ``uid:gid``; default ``0:0``."""
+
+
+class ImageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the image is made of and how it is started."""
+
+    base: str = "auto"
+    """``auto``, ``scratch`` or a reference."""
+    user: str = "65532:65532"
+    entrypoint: tuple[str, ...] = ()
+    """Default: the program's own path."""
+    args: tuple[str, ...] = ()
+    """The image's Cmd."""
+    env: dict[str, str] = {}
+    workdir: str = ""
+    ports: tuple[str, ...] = ()
+    """Exposed ports, ``8080`` or ``53/udp``; default: those found in the source."""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    files: tuple[AssetFile, ...] = ()
+    compression: Compression = "gzip"
+    compression_level: int = 0
+    """0: the default of the chosen compression."""
+
+
+class TrialSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the image is tried before it is published."""
+
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    routes: tuple[str, ...] = ()
+    """Asked in this order; default: health routes found in the source, then ``/healthz``, ``/health``, ``/readyz``, ``/``."""
+    ports: tuple[int, ...] = ()
+    memory: str = "512Mi"
+    start_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    stop_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    engine: Literal["auto", "bubblewrap", "runc", "crun", "namespaces", "docker"] = "auto"
+    server: bool | None = None
+
+
+class ProgramSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What differs for one program of several; empty fields are taken from above."""
+
+    build: BuildSettings | None = None
+    image: ImageSettings | None = None
+    trial: TrialSettings | None = None
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The whole of proa.yaml."""
+
+    build: BuildSettings = BuildSettings()
+    image: ImageSettings = ImageSettings()
+    trial: TrialSettings = TrialSettings()
+    platforms: tuple[str, ...] = ()
+    """Default: linux on this machine's architecture."""
+    repo: str = ""
+    """Where ``--push`` goes: ``registry.example/team``. Also PROA_REPO and KO_DOCKER_REPO."""
+    programs: dict[str, ProgramSettings] = {}
+    """By program name or package path (``api``, ``./cmd/api``)."""

@@ -1,0 +1,131 @@
+"""A Go project as the go command and its own source describe it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from proa.records.evidence import Evidence, Finding
+
+
+class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Go module in the build."""
+
+    path: str
+    version: str = ""
+    """Empty for the main module and for modules replaced by a folder."""
+    directory: str = ""
+    is_main: bool = False
+    go_version: str = ""
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package in a program's import graph."""
+
+    import_path: str
+    directory: str = ""
+    name: str = ""
+    module: str = ""
+    """Path of the module it belongs to; empty for the standard library."""
+    module_version: str = ""
+    is_standard: bool = False
+    is_local: bool = False
+    """True where its files are not an immutable module version: they are hashed for the cache."""
+    files: tuple[str, ...] = ()
+    """Go files that are compiled, by name."""
+    other_files: tuple[str, ...] = ()
+    """Everything else that goes into the build: embedded files, C, assembly, by path relative to the directory."""
+    imports: tuple[str, ...] = ()
+    cgo_files: tuple[str, ...] = ()
+
+
+class Main(msgspec.Struct, frozen=True, kw_only=True):
+    """One main package: one program, one image."""
+
+    name: str
+    """The program's name as ``go build`` would choose it."""
+    import_path: str
+    directory: str
+    module: str
+    module_version: str = ""
+    """Set where the program was asked for as ``path@version``."""
+    module_directory: str = ""
+    """Where the go command runs for it: the module or workspace root."""
+
+
+class CgoUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that needs C, and how main comes to import it."""
+
+    package: str
+    chain: tuple[str, ...]
+    """Import paths, from the main package to this one."""
+    is_stub_without: bool
+    """True where it compiles without cgo but then fails or lacks its work at run time."""
+    evidence: Evidence = Evidence()
+
+
+class EnvironmentVariable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable the program reads, by a literal name."""
+
+    name: str
+    default: str = ""
+    evidence: Evidence = Evidence()
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """A port the program listens on, by a literal address."""
+
+    number: int
+    address: str = ""
+    evidence: Evidence = Evidence()
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP route the program serves, by a literal pattern."""
+
+    path: str
+    method: str = ""
+    is_health: bool = False
+    evidence: Evidence = Evidence()
+
+
+class Git(msgspec.Struct, frozen=True, kw_only=True):
+    """What git says of the source tree; all empty outside a repository."""
+
+    revision: str = ""
+    short_revision: str = ""
+    tag: str = ""
+    branch: str = ""
+    committed_at: str = ""
+    """RFC 3339, UTC."""
+    committed_epoch_s: int = 0
+    is_dirty: bool = False
+    remote: str = ""
+    """The origin's address as an https URL, without credentials."""
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """One program to be shipped and all that its source says."""
+
+    main: Main
+    go_version: str
+    """The version go.mod asks for, e.g. ``1.24``."""
+    toolchain: str
+    """The tool chain that will build it, e.g. ``go1.26.8``."""
+    packages: tuple[Package, ...]
+    """The import graph, dependencies before their importers (the order of ``go list -deps``)."""
+    modules: tuple[Module, ...]
+    cgo: tuple[CgoUse, ...] = ()
+    environment: tuple[EnvironmentVariable, ...] = ()
+    ports: tuple[Port, ...] = ()
+    routes: tuple[Route, ...] = ()
+    git: Git = Git()
+    findings: tuple[Finding, ...] = ()
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """What one ``go list -deps`` says of one or more programs on one platform."""
+
+    mains: tuple[Main, ...]
+    packages: tuple[Package, ...]
+    """Dependencies before their importers."""
+    modules: tuple[Module, ...]
