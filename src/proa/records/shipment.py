@@ -1,8 +1,9 @@
-"""What one ``proa ship`` did: the record printed by ``--format json`` and kept beside the image."""
+"""What one ``proa ship`` did: printed by ``--format json`` and kept beside the image."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,8 +36,21 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
 
 
-class Shipments(msgspec.Struct, frozen=True, kw_only=True):
-    """Several programs, shipped in one call."""
+def document(shipment: Shipment) -> dict[str, Any]:
+    """Return the shipment as the JSON document of schema ``proa/shipment/v1``.
 
-    schema: Literal["proa/shipments/v1"] = "proa/shipments/v1"
-    shipments: tuple[Shipment, ...]
+    Platforms are written ``os/architecture``, and every image carries its sums of bytes.
+    """
+    written: dict[str, Any] = msgspec.to_builtins(shipment)
+    for image, fields in zip(shipment.images, written["images"], strict=True):
+        fields["platform"] = str(image.platform)
+        fields["compressed_bytes"] = image.compressed_bytes
+        fields["unpacked_bytes"] = image.unpacked_bytes
+    return written
+
+
+def encode_shipments(shipments: Sequence[Shipment]) -> bytes:
+    """Return what ``--format json`` prints: one document, or a list of them under its own schema."""
+    documents = [document(shipment) for shipment in shipments]
+    whole = documents[0] if len(documents) == 1 else {"schema": "proa/shipments/v1", "shipments": documents}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"

@@ -1,0 +1,147 @@
+"""What people see on standard error: progress while it runs, one screen when it is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from proa.cli.amounts import bytes_text, seconds_text
+from proa.records.image import Image
+from proa.records.shipment import Shipment
+from proa.records.trial import Trial
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_PLAIN_WIDTH = 110
+"""Columns where standard error is no terminal: wide enough for a reason, narrow enough for a log viewer."""
+
+
+def console() -> Console:
+    """Return a console on standard error; plain where it is no terminal, or NO_COLOR or CI is set."""
+    from rich.console import Console
+
+    is_plain = not sys.stderr.isatty() or bool(os.environ.get("NO_COLOR")) or bool(os.environ.get("CI"))
+    return Console(
+        stderr=True,
+        no_color=is_plain,
+        force_terminal=False if is_plain else None,
+        highlight=False,
+        width=_PLAIN_WIDTH if not sys.stderr.isatty() else None,
+        soft_wrap=False,
+    )
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show what is running now, on a terminal only; yields the function that is told."""
+    if not sys.stderr.isatty() or os.environ.get("CI"):
+        yield lambda _what: None
+        return
+    from rich.markup import escape
+
+    # Rich is slow to set up; a run that finds everything cached is over before anything need be shown.
+    shown = console().status("")
+    try:
+        yield lambda what: (shown.update(escape(what)), shown.start())[0]
+    finally:
+        shown.stop()
+
+
+def show_shipment(shipment: Shipment) -> None:
+    """Print one screen: found, built, in the image and why, tried, where it went, how long it took."""
+    out = console()
+    out.print(f"[bold]{_escape(shipment.program)}[/bold] {_escape(shipment.version)}".rstrip())
+    for image in shipment.images:
+        out.print(_headline(image))
+        out.print(_contents(image))
+        out.print(
+            f"  base    {_escape(image.base)}: {_escape(image.base_reason)}"
+            if image.base_reason
+            else f"  base    {image.base}"
+        )
+        out.print(f"  trial   {_trial(image.trial)}")
+    for absent in shipment.left_out:
+        out.print(f"  left out {absent.kind}: {_escape(absent.reason)}", style="dim")
+    for finding in shipment.findings:
+        out.print(
+            f"  {finding.severity}: {_escape(finding.message)}",
+            style={"error": "red", "warning": "yellow"}.get(finding.severity, ""),
+        )
+        if finding.hint:
+            out.print(f"           {_escape(finding.hint)}", style="dim")
+    out.print(f"  went to {_escape(shipment.reference)}")
+    out.print(f"  took    {_timings(shipment)}", style="dim")
+
+
+def _headline(image: Image) -> str:
+    return (
+        f"  image   {image.platform} · {bytes_text(image.unpacked_bytes)} → "
+        f"[bold]{bytes_text(image.compressed_bytes)}[/bold] compressed · user {image.user} · {' '.join(image.entrypoint)}"
+    )
+
+
+def _contents(image: Image) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), show_edge=False, show_header=False)
+    table.add_column(width=7)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold", ratio=2)
+    table.add_column(overflow="fold", ratio=3, style="dim")
+    for layer in image.layers:
+        if not layer.files:
+            table.add_row("", bytes_text(layer.bytes), layer.digest[:19], layer.holds)
+        for group in _grouped(layer.files):
+            table.add_row("", *group)
+    return table
+
+
+def _grouped(files: tuple[object, ...]) -> Iterator[tuple[str, str, str]]:
+    """Yield one row per reason: a folder of zones is one line, not five hundred."""
+    from itertools import groupby
+
+    from proa.records.image import ImageFile
+
+    known = [file for file in files if isinstance(file, ImageFile)]
+    for reason, group in groupby(known, key=lambda file: file.reason):
+        members = list(group)
+        where = (
+            members[0].path
+            if len(members) == 1
+            else f"{os.path.commonpath([m.path for m in members])} ({len(members)} files)"
+        )
+        yield bytes_text(sum(member.bytes for member in members)), _escape(where), _escape(reason)
+
+
+def _trial(trial: Trial | None) -> str:
+    if trial is None:
+        return "[yellow]not run (--no-trial)[/yellow]"
+    colour = {"ready": "green", "started": "green", "failed": "red"}.get(trial.verdict, "yellow")
+    figures = [
+        f"listening after {seconds_text(trial.listening_s)}" if trial.listening_s is not None else "",
+        f"first answer after {seconds_text(trial.ready_s)}" if trial.ready_s is not None else "",
+        f"peak memory {bytes_text(trial.rss_bytes)}" if trial.rss_bytes else "",
+        f"stopped in {seconds_text(trial.stop_s)}" if trial.stop_s is not None else "",
+        f"isolation {trial.isolation} ({trial.engine})" if trial.engine else "",
+    ]
+    said = " · ".join(part for part in (_escape(trial.reason), *figures) if part)
+    word = "trial skipped" if trial.verdict == "skipped" else trial.verdict
+    return f"[{colour}]{word}[/{colour}] {said}" + (f"\n          {_escape(trial.remedy)}" if trial.remedy else "")
+
+
+def _timings(shipment: Shipment) -> str:
+    return " · ".join(
+        f"{stage} {seconds_text(seconds)}" + (" (cached)" if shipment.cache.get(stage) == "hit" else "")
+        for stage, seconds in shipment.timings_s.items()
+    )
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,70 @@
+"""This machine: its platform, its cores, where caches belong, and how a file is written whole."""
+
+from __future__ import annotations
+
+import os
+import platform as _platform
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from proa.errors import NotWritable
+from proa.outside.store import disk_errors
+from proa.records.platform import Platform
+
+#: What the kernel calls an architecture, and what Go and OCI call it.
+#: Source: internal/goarch in the Go tree, uname(2) of each port.
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "i686": "386",
+    "i386": "386",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+    "loongarch64": "loong64",
+}
+
+
+def this_platform() -> Platform:
+    """Return the platform whose Linux images run here natively."""
+    machine = _platform.machine()
+    return Platform("linux", _ARCHITECTURES.get(machine, machine))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def store_root(environ: Mapping[str, str]) -> Path:
+    """Return the local store's folder: ``PROA_CACHE``, else below ``XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises NotWritable where none of them is set and there is no home.
+
+    >>> str(store_root({"XDG_CACHE_HOME": "/c"}))
+    '/c/proa'
+    """
+    if environ.get("PROA_CACHE"):
+        return Path(environ["PROA_CACHE"]).absolute()
+    if environ.get("XDG_CACHE_HOME", "").startswith("/"):
+        return Path(environ["XDG_CACHE_HOME"]) / "proa"
+    home = environ.get("HOME", "")
+    if not home.startswith("/"):
+        raise NotWritable("there is no place for the local store", hint="set HOME or PROA_CACHE to a folder")
+    return Path(home) / ".cache" / "proa"
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all. Raises NoSpace, NotWritable."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with disk_errors(path):
+            scratch.write_bytes(content)
+            scratch.replace(path)
+    except FileNotFoundError as error:
+        raise NotWritable(f"{path.parent} does not exist", hint="make the folder first") from error
+    finally:
+        scratch.unlink(missing_ok=True)
