@@ -149,6 +149,13 @@ class BaseUnfit(WrongInput):
     meaning = "The base image was found but has no manifest for the platform, or is not an image."
 
 
+class BinaryDamaged(WrongInput):
+    """A program's file does not hold what its own headers promise."""
+
+    code = "PROA213"
+    meaning = "A binary is not an ELF file, is cut short, or its tables point outside it."
+
+
 class Missing(ProaError):
     """Something is not here or cannot be reached."""
 
