@@ -17,7 +17,7 @@ import msgspec
 from proa.errors import BinaryDamaged, ImageMissing
 
 if TYPE_CHECKING:
-    import numpy
+    import numpy as np
 
 MAGIC = b"\x7fELF"
 ET_EXEC, ET_DYN = 2, 3
@@ -319,14 +319,14 @@ def _dynamic(elf: Elf) -> list[tuple[int, int]]:
 
 
 def notes(elf: Elf) -> tuple[Note, ...]:
-    """Return the notes of the note segments, or of the note sections where there are none.
-
-    Raises BinaryDamaged.
-    """
-    places = [(s.offset, s.file_bytes, s.alignment) for s in elf.segments if s.kind == PT_NOTE]
-    places = places or [(s.offset, s.size, s.alignment) for s in elf.sections if s.kind == SHT_NOTE]
+    """Return the notes of the note sections and note segments. Raises BinaryDamaged."""
+    # The Go linker's note segment covers its own build id only; the GNU one is in a section alone.
+    places = {s.offset: (s.size, s.alignment) for s in elf.sections if s.kind == SHT_NOTE}
+    for segment in elf.segments:
+        if segment.kind == PT_NOTE:
+            places.setdefault(segment.offset, (segment.file_bytes, segment.alignment))
     found: list[Note] = []
-    for offset, size, alignment in places:
+    for offset, (size, alignment) in places.items():
         found.extend(_notes(elf, offset, size, 8 if alignment == 8 else 4, room=_MOST_NOTES - len(found)))
     return tuple(found)
 
@@ -374,7 +374,7 @@ def symbol_type(elf: Elf) -> Any:
     return np.dtype([name, *tail, *numbers] if elf.is_64 else [name, *numbers, *tail])
 
 
-def symbols(elf: Elf, section: Section) -> numpy.ndarray[Any, Any]:
+def symbols(elf: Elf, section: Section) -> np.ndarray[Any, Any]:
     """Return a symbol table as an array over the file itself, nothing copied. Raises BinaryDamaged."""
     import numpy as np
 
