@@ -119,11 +119,8 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _naming(flags: dict[str, Any]) -> Naming:
-    chosen: list[Naming] = [
-        name
-        for flag, name in (("bare", "bare"), ("base_import_paths", "base"), ("preserve_import_paths", "preserve"))
-        if flags.get(flag)
-    ]  # type: ignore[misc]
+    words: dict[str, Naming] = {"bare": "bare", "base_import_paths": "base", "preserve_import_paths": "preserve"}
+    chosen = [naming for flag, naming in words.items() if flags.get(flag)]
     if len(chosen) > 1:
         raise WrongUsage("--bare, --base-import-paths and --preserve-import-paths exclude each other")
     return chosen[0] if chosen else "hashed"

@@ -46,8 +46,13 @@ def progress() -> Iterator[Callable[[str], None]]:
 
     # Rich is slow to set up; a run that finds everything cached is over before anything need be shown.
     shown = console().status("")
+
+    def show(what: str) -> None:
+        shown.update(escape(what))
+        shown.start()
+
     try:
-        yield lambda what: (shown.update(escape(what)), shown.start())[0]
+        yield show
     finally:
         shown.stop()
 
@@ -79,9 +84,10 @@ def show_shipment(shipment: Shipment) -> None:
 
 
 def _headline(image: Image) -> str:
+    command = _escape(" ".join(image.entrypoint))
     return (
         f"  image   {image.platform} · {bytes_text(image.unpacked_bytes)} → "
-        f"[bold]{bytes_text(image.compressed_bytes)}[/bold] compressed · user {image.user} · {' '.join(image.entrypoint)}"
+        f"[bold]{bytes_text(image.compressed_bytes)}[/bold] compressed · user {image.user} · {command}"
     )
 
 

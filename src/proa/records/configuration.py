@@ -5,10 +5,12 @@ The JSON Schema in ``docs/reference`` is made from these records.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from proa.errors import WrongConfiguration, WrongUsage
 from proa.records.binary import Strip
 
 Compression = Literal["gzip", "zstd"]
@@ -80,7 +82,7 @@ class TrialSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     args: tuple[str, ...] = ()
     env: dict[str, str] = {}
     routes: tuple[str, ...] = ()
-    """Asked in this order; default: health routes found in the source, then ``/healthz``, ``/health``, ``/readyz``, ``/``."""
+    """Asked in this order; default: health routes found in the source, then the usual ones."""
     ports: tuple[int, ...] = ()
     memory: str = "512Mi"
     start_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
@@ -109,3 +111,45 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where ``--push`` goes: ``registry.example/team``. Also PROA_REPO and KO_DOCKER_REPO."""
     programs: dict[str, ProgramSettings] = {}
     """By program name or package path (``api``, ``./cmd/api``)."""
+
+
+def settings_of(
+    configuration: Configuration, names: tuple[str, ...], overrides: Mapping[str, Any]
+) -> tuple[Configuration, dict[str, str]]:
+    """Return what holds for one program, and where each value that is no default came from.
+
+    ``names`` are the words a program goes by in ``programs``; ``overrides`` (the flags) win over everything.
+    Origins are ``flag``, ``proa.yaml`` and ``proa.yaml programs.NAME``, by dotted path. Raises WrongUsage.
+
+    >>> one, origins = settings_of(Configuration(repo="r"), ("api",), {"build": {"strip": "all"}})
+    >>> one.build.strip, origins
+    ('all', {'repo': 'proa.yaml', 'build.strip': 'flag'})
+    """
+    laid: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    _lay(laid, {key: value for key, value in _plain(configuration).items() if key != "programs"}, "proa.yaml", origins)
+    for name in names:
+        if name in configuration.programs:
+            _lay(laid, _plain(configuration.programs[name]), f"proa.yaml programs.{name}", origins)
+    _lay(laid, overrides, "flag", origins)
+    try:
+        return msgspec.convert(laid, Configuration), origins
+    except msgspec.ValidationError as error:
+        raise WrongUsage(f"the flags do not fit: {error}") from error
+
+
+def _plain(record: msgspec.Struct) -> dict[str, Any]:
+    plain = msgspec.to_builtins(record)
+    if not isinstance(plain, dict):
+        raise WrongConfiguration("a configuration is a mapping")
+    return plain
+
+
+def _lay(under: dict[str, Any], over: Mapping[str, Any], origin: str, origins: dict[str, str], path: str = "") -> None:
+    for key, value in over.items():
+        where = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping):
+            _lay(under.setdefault(key, {}), value, origin, origins, where)
+        elif value not in (None, [], ()):
+            under[key] = value
+            origins[where] = origin

@@ -16,6 +16,8 @@ class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     directory: str = ""
     is_main: bool = False
     go_version: str = ""
+    replacement: str = ""
+    """The module (``path@version``) or folder that stands for it, by a replace directive."""
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +52,10 @@ class Main(msgspec.Struct, frozen=True, kw_only=True):
     """Set where the program was asked for as ``path@version``."""
     module_directory: str = ""
     """Where the go command runs for it: the module or workspace root."""
+    go_flags: tuple[str, ...] = ()
+    """Build flags this program's place asks for, such as ``-mod=mod`` for ``path@version``."""
+    go_environment: dict[str, str] = {}
+    """Laid over the go command's environment for this program, such as GOWORK=off."""
 
 
 class CgoUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,3 +135,10 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Package, ...]
     """Dependencies before their importers."""
     modules: tuple[Module, ...]
+    platform: str = ""
+    toolchain: str = ""
+    """The tool chain that really answered, ``go1.26.8``: go.mod may have made the go command start another."""
+    asked: tuple[str, ...] = ()
+    """Everything beside the source that decides the build: settings and variables, for the cache key."""
+    parts: tuple[Graph, ...] = ()
+    """One graph per module where programs of several unrelated modules were asked for; ``packages_of`` knows."""
