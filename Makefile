@@ -5,6 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 EXAMPLE = examples/shop
 PYTEST_ARGS =
+CLAIMS = startup sizes unchanged changed added_cpu memory digests
 
 .PHONY: help ship setup develop test check bench docs clean
 
@@ -62,8 +63,8 @@ test: check
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 bench: develop
-	@failed=; for claim in benchmarks/claim_*.py; do \
-	  echo; echo "== $$claim"; $(BIN)/python $$claim || failed="$$failed $$claim"; \
+	@failed=; for claim in $(CLAIMS); do \
+	  echo; $(BIN)/python benchmarks/$$claim.py || failed="$$failed $$claim"; \
 	done; test -z "$$failed" || { echo "claims that do not hold:$$failed" >&2; exit 1; }
 
 docs: develop

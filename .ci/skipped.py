@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, not a package
 """Fail where a test that runs a real neighbour was skipped: ``python .ci/skipped.py JUNIT.XML``.
 
 Such a test says why it was skipped with a reason that starts with ``real: ``.
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 
 def skipped(report: str) -> Iterator[tuple[str, str]]:
@@ -17,7 +18,7 @@ def skipped(report: str) -> Iterator[tuple[str, str]]:
     >>> list(skipped('<s><testcase classname="a" name="b"><skipped message="real: no go"/></testcase></s>'))
     [('a::b', 'real: no go')]
     """
-    for case in ElementTree.fromstring(report).iter("testcase"):  # noqa: S314 - pytest's own report
+    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - pytest's own report
         for skip in case.iter("skipped"):
             yield f"{case.get('classname')}::{case.get('name')}", skip.get("message", "")
 

@@ -7,6 +7,7 @@ kernel's ``ru_maxrss`` survives exec and takes the largest child's, so it is nev
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOP = ROOT / "examples" / "shop"
@@ -33,6 +35,18 @@ class Spent:
     cpu_s: float
     """User and system time of the command and of all processes it started and waited for."""
     stdout: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """One run of ``proa ship``: its cost and the record it printed."""
+
+    spent: Spent
+    record: dict[str, Any]
+
+    def layer_bytes(self, holds: str) -> int:
+        """Return the compressed bytes of the first image's layers that hold this."""
+        return sum(layer["bytes"] for layer in self.record["images"][0]["layers"] if layer["holds"] == holds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +122,24 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PATH": folders, **changes}
 
 
+def ship(arguments: Sequence[str], *, cwd: Path, store: Path, under: Sequence[str] = (), **changes: str) -> Shipped:
+    """Run ``proa ship --format json`` on a store of its own; ``under`` is a command that runs it."""
+    env = environment(PROA_CACHE=str(store), CI="true", **changes)
+    spent = run([*under, proa(), "ship", "--format", "json", *arguments], cwd=cwd, env=env)
+    return Shipped(spent=spent, record=json.loads(spent.stdout))
+
+
+def copy_shop(folder: Path) -> Path:
+    """Copy examples/shop into a git repository of its own and return its folder."""
+    shop = folder / "shop"
+    shutil.copytree(SHOP, shop)
+    author = ["-c", "user.name=bench", "-c", "user.email=bench@example.com"]
+    env = environment(GIT_AUTHOR_DATE="2026-01-01T00:00:00Z", GIT_COMMITTER_DATE="2026-01-01T00:00:00Z")
+    for words in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message=shop"]):
+        run(["git", *words], cwd=shop, env=env)
+    return shop
+
+
 def header(claim: str) -> None:
     """Print the claim, machine, date and command, which every figure needs to be worth anything."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -116,7 +148,8 @@ def header(claim: str) -> None:
     print(f"machine  {_processor()}, {cores} cores, {memory_gib:.1f} GiB, Linux {platform.release()}")
     print(f"date     {datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC")
     print(f"command  python {shlex.join(sys.orig_argv[1:])}")
-    print(f"tools    {_first_line([go(), 'version'])}; {_first_line([proa(), '--version'])}; Python {sys.version.split()[0]}")
+    versions = (_first_line([go(), "version"]), _first_line([proa(), "--version"]), f"Python {sys.version.split()[0]}")
+    print(f"tools    {'; '.join(versions)}")
 
 
 def verdict(what: str, ratio: float, limit: float, *, unit: str = "") -> bool:

@@ -90,7 +90,8 @@ class Ko:
     def build(self, package: str, *, directory: Path, layout: Path, env: Mapping[str, str] = {}) -> Spent:
         """Run ``ko build --push=false`` into an OCI layout; an ``env`` of GOFLAGS carries linker flags."""
         argv = [str(self.program), "build", "--push=false", "--sbom=none", f"--oci-layout-path={layout}", package]
-        return run(argv, cwd=directory, env=environment(KO_DEFAULTBASEIMAGE=self.base, KO_DOCKER_REPO="registry.example/peer", **env))
+        own = {"KO_DEFAULTBASEIMAGE": self.base, "KO_DOCKER_REPO": "registry.example/peer"}
+        return run(argv, cwd=directory, env=environment(**own, **env))
 
 
 @contextmanager
