@@ -54,8 +54,8 @@ class Main(msgspec.Struct, frozen=True, kw_only=True):
     """Where the go command runs for it: the module or workspace root."""
     go_flags: tuple[str, ...] = ()
     """Build flags this program's place asks for, such as ``-mod=mod`` for ``path@version``."""
-    go_environment: dict[str, str] = {}
-    """Laid over the go command's environment for this program, such as GOWORK=off."""
+    go_environment: tuple[tuple[str, str], ...] = ()
+    """Names and values laid over the go command's environment for this program, such as GOWORK=off."""
 
 
 class CgoUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,314 @@
+"""The import graph of the programs asked for, from one ``go list`` per module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from proa.analyze.cgo import explain_excluded
+from proa.analyze.mains import choose_mains, program_name
+from proa.analyze.source import Place, below, find_modules, split_source
+from proa.errors import BuildFailed, NoMain, ProaError
+from proa.outside.go import Go, read_version, settings_files
+from proa.outside.golist import (
+    Listed,
+    ListedModule,
+    build_environment,
+    check_platform,
+    list_flags,
+    list_packages,
+    read_complaint,
+)
+from proa.outside.gomodule import Fetched, fetch_module
+from proa.records.configuration import BuildSettings
+from proa.records.platform import Platform
+from proa.records.project import Graph, Main, Module, Package
+
+_IMPLICIT = ("runtime", "runtime/cgo", "runtime/race", "runtime/msan", "runtime/asan")
+"""What the linker adds to every program without an import. Source: cmd/go/internal/load, LinkerDeps."""
+
+
+def list_graph(
+    patterns: Sequence[str],
+    *,
+    directory: Path,
+    platform: Platform,
+    go: Go,
+    settings: BuildSettings,
+    modules_directory: Path | None = None,
+) -> Graph:
+    """Return the programs that the patterns mean, and every package in them.
+
+    ``patterns`` are folders, packages, ``./...`` or ``path@version``; none stands for ``.``. Files for modules asked
+    for by version are kept in ``modules_directory`` (default: proa's cache folder), and are the same at every call.
+    Raises NoProject, NoMain, SeveralMains, UnknownPlatform, WrongUsage, LockBroken, ModuleMissing, NeedsC, ToolTooOld,
+    BuildFailed.
+    """
+    check_platform(platform, go)
+    environ = {**go.environment, **settings.env}
+    source = split_source(patterns, directory=directory, environ=environ)
+    ask = _Ask(go=go, platform=platform, settings=settings)
+    graphs: list[Graph] = []
+    listings = [(place, ask.listed(place)) for place in source.places]
+    if source.folder is not None and not any(_mains(listed, place) for place, listed in listings):
+        listings = _look_below(listings, source.folder, ask)
+    mains = [main for place, listed in listings for main in _mains(listed, place)]
+    if source.places:
+        chosen = set(choose_mains(mains, folder=source.folder)) if mains else _refuse(listings, source.folder)
+        for place, listed in listings:
+            of_place = tuple(main for main in _mains(listed, place) if main in chosen)
+            if of_place:
+                graphs.append(ask.graph(of_place, listed, place))
+    for path, version in source.versioned:
+        fetched = fetch_module(path, version, go=go, environment=ask.environment, keep=modules_directory)
+        graphs.append(ask.versioned(fetched))
+    return _joined(graphs)
+
+
+def packages_of(main: Main, graph: Graph) -> tuple[Package, ...]:
+    """Return the packages in one program of the graph, dependencies before their importers."""
+    part = _part(main, graph)
+    if len(part.mains) == 1:
+        return part.packages
+    return _reached([main.import_path], part.packages)
+
+
+def modules_of(main: Main, graph: Graph) -> tuple[Module, ...]:
+    """Return the modules that have a package in one program of the graph."""
+    names = {package.module for package in packages_of(main, graph)}
+    return tuple(module for module in _part(main, graph).modules if module.path in names)
+
+
+class _Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """How the go command is asked for all of one graph."""
+
+    go: Go
+    platform: Platform
+    settings: BuildSettings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return build_environment(self.platform, self.settings)
+
+    def listed(self, place: Place, extra_flags: Sequence[str] = ()) -> tuple[Listed, ...]:
+        return list_packages(
+            place.patterns,
+            go=self.go,
+            directory=place.directory,
+            environment={**self.environment, **place.environment},
+            flags=[*list_flags(self.settings), *extra_flags],
+        )
+
+    def graph(self, mains: tuple[Main, ...], listed: Sequence[Listed], place: Place) -> Graph:
+        packages = _reached([main.import_path for main in mains], [_package(one) for one in listed])
+        self._check(mains, packages, listed, place)
+        return Graph(
+            mains=mains,
+            packages=packages,
+            modules=_modules(packages, listed),
+            platform=str(self.platform),
+            toolchain=_toolchain(packages) or self.go.version,
+            asked=_asked(self.go.environment, self.environment, self.settings),
+        )
+
+    def versioned(self, fetched: Fetched) -> Graph:
+        place = Place(directory=fetched.directory, patterns=(fetched.package,), environment=fetched.environment)
+        listed = self.listed(place, fetched.flags)
+        found = [one for one in listed if not one.dep_only and one.name == "main"]
+        if not found:
+            name = next((one.name for one in listed if not one.dep_only and one.name), "")
+            self._check((), (), [one for one in listed if not one.dep_only], place)
+            raise NoMain(f"{fetched.package}@{fetched.version} is package {name}, not a program")
+        main = msgspec.structs.replace(
+            _main(found[0], place),
+            module=fetched.module,
+            module_version=fetched.version,
+            go_flags=fetched.flags,
+        )
+        return self.graph((main,), listed, place)
+
+    def _check(
+        self, mains: Sequence[Main], packages: Sequence[Package], listed: Sequence[Listed], place: Place
+    ) -> None:
+        """Raise what is wrong with any package that is part of a program."""
+        names = {package.import_path for package in packages} or {one.import_path for one in listed}
+        wrong = [one for one in listed if one.error is not None and one.import_path in names]
+        if wrong:
+            explain_excluded(
+                wrong,
+                mains,
+                relist=lambda: list_packages(
+                    place.patterns,
+                    go=self.go,
+                    directory=place.directory,
+                    environment={**self.environment, **place.environment, "CGO_ENABLED": "1"},
+                    flags=[*list_flags(self.settings), *(mains[0].go_flags if mains else ())],
+                ),
+            )
+            raise _complaint(wrong, listed)
+
+
+def _look_below(
+    listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path, ask: _Ask
+) -> list[tuple[Place, tuple[Listed, ...]]]:
+    """List everything below a folder that is no program itself.
+
+    Where nothing is there either, what is wrong with the folder itself is raised first.
+    """
+    wide = [(place, ask.listed(place)) for place in below(folder, {**ask.go.environment, **ask.settings.env})]
+    if any(_mains(listed, place) for place, listed in wide):
+        return wide
+    return [*((place, tuple(listed)) for place, listed in listings), *wide]
+
+
+def _refuse(listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path | None) -> set[Main]:
+    """Raise why there is no program: what the go command complains of, or that there is none."""
+    every = [one for _, listed in listings for one in listed if not one.dep_only]
+    wrong = [one for one in every if one.error is not None and not _is_empty(one)]
+    if wrong:
+        raise _complaint(wrong, every)
+    elsewhere = [module for module in find_modules(folder) if module != folder] if folder else []
+    named = [f"{one.import_path} is package {one.name}" for one in every if one.name and not folder]
+    raise NoMain(
+        f"there is no main package in or below {folder}" if folder else "no main package is among those named",
+        output="\n".join(named[:20]),
+        hint=f"other modules lie below: `proa ship ./{elsewhere[0].relative_to(folder)}`"
+        if elsewhere and folder
+        else "a program is a folder with `package main`, built for this platform and these tags",
+    )
+
+
+def _is_empty(one: Listed) -> bool:
+    said = one.error.err if one.error else ""
+    return any(
+        words in said for words in ("no Go files", "build constraints exclude all Go files", "matched no packages")
+    )
+
+
+def _complaint(wrong: Sequence[Listed], listed: Sequence[Listed]) -> ProaError:
+    lines = [
+        f"{one.error.pos}: {one.error.err}" if one.error.pos else one.error.err
+        for one in wrong
+        if one.error is not None
+    ]
+    text = "\n".join(lines)
+    own = {one.module.path for one in listed if one.module is not None and one.module.main}
+    if all(any(one.import_path.startswith(f"{path}/") for path in own) for one in wrong) and "go.sum" not in text:
+        return BuildFailed("the project does not build", output=text)
+    return read_complaint(text, "\n".join(text.splitlines()[:20]))
+
+
+def _mains(listed: Iterable[Listed], place: Place) -> tuple[Main, ...]:
+    return tuple(_main(one, place) for one in listed if one.name == "main" and not one.dep_only and one.dir)
+
+
+def _main(one: Listed, place: Place) -> Main:
+    return Main(
+        name=program_name(one.import_path),
+        import_path=one.import_path,
+        directory=one.dir,
+        module=one.module.path if one.module else "",
+        module_directory=str(place.directory),
+        go_environment=tuple(place.environment.items()),
+    )
+
+
+def _package(one: Listed) -> Package:
+    module = one.module
+    return Package(
+        import_path=one.import_path,
+        directory=one.dir,
+        name=one.name,
+        module=module.path if module else "",
+        module_version=module.version if module else "",
+        is_standard=one.standard,
+        is_local=not one.standard and not _is_immutable(module),
+        files=tuple(one.go_files),
+        other_files=tuple(one.other_files),
+        imports=tuple(one.imports),
+        cgo_files=tuple(one.cgo_files),
+    )
+
+
+def _is_immutable(module: ListedModule | None) -> bool:
+    """Say whether files come from the module cache, where a version never changes. A vendored one has no folder."""
+    if module is None or module.main:
+        return False
+    source = module.replace or module
+    return bool(source.version) and bool(module.dir)
+
+
+def _modules(packages: Sequence[Package], listed: Sequence[Listed]) -> tuple[Module, ...]:
+    used = {package.import_path for package in packages}
+    found: dict[str, Module] = {}
+    for one in listed:
+        if one.module is not None and one.import_path in used and one.module.path not in found:
+            found[one.module.path] = _module(one.module)
+    return tuple(found[path] for path in sorted(found))
+
+
+def _module(module: ListedModule) -> Module:
+    other = module.replace
+    return Module(
+        path=module.path,
+        version=module.version if other is None or other.version else "",
+        directory=module.dir,
+        is_main=module.main,
+        go_version=module.go_version,
+        replacement="@".join(part for part in (other.path, other.version) if part) if other else "",
+    )
+
+
+def _reached(starts: Iterable[str], packages: Sequence[Package]) -> tuple[Package, ...]:
+    """Return the packages that some start imports, directly or not, in the order they were listed."""
+    known = {package.import_path: package for package in packages}
+    queue = [*starts, *_IMPLICIT]
+    reached: set[str] = set()
+    while queue:
+        path = queue.pop()
+        if path in known and path not in reached:
+            reached.add(path)
+            queue.extend(known[path].imports)
+    return tuple(package for package in packages if package.import_path in reached)
+
+
+def _toolchain(packages: Iterable[Package]) -> str:
+    """Return the version of the tool chain that answered, from where its standard library lies."""
+    for package in packages:
+        if package.import_path == "runtime" and package.is_standard:
+            return read_version(Path(package.directory).parents[1])
+    return ""
+
+
+_MATTER = (
+    "GOFLAGS", "GOEXPERIMENT", "GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64",
+    "GOWASM", "GOFIPS140", "GOTOOLCHAIN", "GOWORK", "GO_EXTLINK_ENABLED", "GO_LDSO", "CC", "CXX", "FC", "AR",
+    "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_FFLAGS", "CGO_LDFLAGS", "PKG_CONFIG", "PKG_CONFIG_PATH",
+)  # fmt: skip
+"""Variables that change what is built. Source: `go help environment`."""
+
+
+def _asked(environ: Mapping[str, str], laid_over: Mapping[str, str], settings: BuildSettings) -> tuple[str, ...]:
+    whole = {**environ, **laid_over}
+    said = [f"{name}={whole[name]}" for name in (*_MATTER, "GOOS", "GOARCH", "CGO_ENABLED") if whole.get(name)]
+    said += [file.read_text(encoding="utf-8", errors="replace") for file in settings_files(environ) if file.is_file()]
+    return (*said, msgspec.json.encode(settings, order="deterministic").decode())
+
+
+def _joined(graphs: Sequence[Graph]) -> Graph:
+    if len(graphs) == 1:
+        return graphs[0]
+    first = graphs[0]
+    return msgspec.structs.replace(
+        first,
+        mains=tuple(main for graph in graphs for main in graph.mains),
+        packages=tuple(dict.fromkeys(package for graph in graphs for package in graph.packages)),
+        modules=tuple(dict.fromkeys(module for graph in graphs for module in graph.modules)),
+        parts=tuple(graphs),
+    )
+
+
+def _part(main: Main, graph: Graph) -> Graph:
+    return next((part for part in graph.parts if main in part.mains), graph)
