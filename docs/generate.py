@@ -1,0 +1,135 @@
+"""Write the pages of docs/reference that are made from the code: ``python docs/generate.py``.
+
+    errors.md                   from the catalogue in proa.errors
+    cli.md                      from the commands' own help
+    schemas/*.schema.json       from the records: proa.yaml, and what --format json prints
+
+``tests/test_docs.py`` fails where a page differs from what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from proa.cli.commands import proa
+from proa.errors import ProaError, catalogue
+from proa.records.analysis import Analysis
+from proa.records.configuration import Configuration
+from proa.records.shipment import Shipment
+from proa.records.trial import Trial
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+_EXITS = {
+    0: "done",
+    1: "a gate said no: the trial failed, or `--require-trial` could not be met",
+    2: "wrong usage, configuration or source",
+    3: "something is missing or unreachable here: a tool, a daemon, a registry, a module, disk space",
+    4: "the project does not build",
+    70: "a bug in proa; run it again with `PROA_DEBUG=1` and report what it prints",
+    130: "interrupted",
+}
+_RECORDS: dict[str, tuple[type[Any], str]] = {
+    "proa.yaml": (Configuration, "The whole of proa.yaml."),
+    "analysis": (Analysis, "What `proa analyze --format json` prints."),
+    "trial": (Trial, "What a trial run showed."),
+}
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NOTE = "<!-- Made by docs/generate.py (make docs); change the code instead. -->\n"
+
+
+def errors_page() -> str:
+    """Return the page of every error code and exit status."""
+    lines = [_NOTE, "# Errors and exit statuses\n", "| status | meaning |", "|---|---|"]
+    lines += [f"| {status} | {meaning} |" for status, meaning in _EXITS.items()]
+    lines += [
+        "\nAn error is one line on standard error with a code that stays the same from version to version, then the"
+    ]
+    lines += ["last lines of the tool that failed, then a hint. The hint below is the general one.\n"]
+    lines += ["| code | name | status | what it means | what to do |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *(_error_row(kind) for kind in catalogue())]) + "\n"
+
+
+def _error_row(kind: type[ProaError]) -> str:
+    cells = (kind.code, f"`{kind.__name__}`", str(kind.exit_status), kind.meaning, kind.remedy or "the message says it")
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def cli_page() -> str:
+    """Return the help of every command, as it is printed at 88 columns."""
+    context = click.Context(proa, info_name="proa", max_content_width=88, terminal_width=88)
+    parts = [_NOTE, "# The command line\n", _help(proa, context)]
+    for name in proa.list_commands(context):
+        command = proa.get_command(context, name)
+        if command is not None:
+            parts += [f"\n## proa {name}\n", *_pages(command, name, context)]
+    return "\n".join(parts) + "\n"
+
+
+def _pages(command: click.Command, name: str, parent: click.Context) -> list[str]:
+    context = click.Context(command, info_name=name, parent=parent, max_content_width=88, terminal_width=88)
+    pages = [_help(command, context)]
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            if (found := command.get_command(context, inner)) is not None:
+                pages += [f"\n### proa {name} {inner}\n", *_pages(found, inner, context)]
+    return pages
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    return f"```text\n{command.get_help(context)}\n```"
+
+
+def record_schema(kind: type[Any], description: str) -> dict[str, Any]:
+    """Return the JSON Schema of a record."""
+    return {"$schema": _DIALECT, "description": description, **msgspec.json.schema(kind)}
+
+
+def shipment_schema() -> dict[str, Any]:
+    """Return the schema of what ``proa.records.shipment.document`` writes of the record."""
+    schema = record_schema(Shipment, "What `proa ship --format json` prints for one program.")
+    image = schema["$defs"]["Image"]["properties"]
+    image["platform"] = {"type": "string", "description": "os/architecture[/variant]"}
+    image["compressed_bytes"] = {"type": "integer", "description": "All layers, as a registry stores them."}
+    image["unpacked_bytes"] = {"type": "integer", "description": "All layers, as tar archives."}
+    del schema["$defs"]["Platform"]
+    return schema
+
+
+def shipments_schema() -> dict[str, Any]:
+    """Return the schema of what is printed for several programs."""
+    properties = {
+        "schema": {"const": "proa/shipments/v1"},
+        "shipments": {"type": "array", "items": {"$ref": "shipment.schema.json"}},
+    }
+    description = "What `proa ship --format json` prints for several programs."
+    whole = {"type": "object", "properties": properties, "required": ["schema", "shipments"]}
+    return {"$schema": _DIALECT, "description": description, **whole}
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page by its path."""
+    schemas = {name: record_schema(*of) for name, of in _RECORDS.items()}
+    schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
+    written = {
+        REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schemas.items()
+    }
+    return {REFERENCE / "errors.md": errors_page(), REFERENCE / "cli.md": cli_page(), **written}
+
+
+def main() -> None:
+    """Write every page that differs."""
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(path.relative_to(REFERENCE.parent.parent))
+
+
+if __name__ == "__main__":
+    main()
