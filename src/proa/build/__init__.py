@@ -1,1 +1,8 @@
-"""placeholder."""
+"""From a main package to a program: compiled, linked once with everything, proved, stripped.
+
+Nothing here decides what goes into an image. The only file the user sees of this room is the program itself.
+"""
+
+from proa.build.compile import build, build_all
+
+__all__ = ["build", "build_all"]

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from proa.records.evidence import Finding
 from proa.records.platform import Platform
 
 Strip = Literal["none", "dwarf", "all"]
@@ -32,3 +33,5 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     """The GNU build-id in hexadecimal, where the linker wrote one."""
     go_version: str = ""
     uses_cgo: bool = False
+    findings: tuple[Finding, ...] = ()
+    """What is worth telling about the build: not stripped, not stamped."""

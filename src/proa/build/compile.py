@@ -1,0 +1,200 @@
+"""Programs compiled: one link each, with everything, then proved and stripped into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from proa.build import templates
+from proa.build.complaints import error_of
+from proa.build.flags import Words, words
+from proa.build.proof import prove
+from proa.build.strip import strip
+from proa.errors import BuildFailed
+from proa.outside.go import Go, read_setting
+from proa.outside.golist import build_environment
+from proa.outside.store import Store
+from proa.records.binary import Binary
+from proa.records.configuration import BuildSettings
+from proa.records.evidence import Finding
+from proa.records.platform import Platform
+from proa.records.project import Git, Main
+
+_NO_STAMP = b"error obtaining VCS status"
+
+
+def build(
+    main: Main, platform: Platform, settings: BuildSettings, *, git: Git, go: Go, store: Store, jobs: int
+) -> Binary:
+    """Build one program for one platform; both files, as linked and stripped, are in the store afterwards.
+
+    Raises BuildFailed, NeedsC, LockBroken, ModuleMissing, UnknownPlatform, WrongUsage, WrongConfiguration, NoSpace,
+    NotWritable.
+    """
+    return build_all([main], [platform], settings, git=git, go=go, store=store, jobs=jobs)[main, platform]
+
+
+def build_all(
+    mains: Sequence[Main],
+    platforms: Sequence[Platform],
+    settings: BuildSettings,
+    *,
+    git: Git,
+    go: Go,
+    store: Store,
+    jobs: int,
+) -> dict[tuple[Main, Platform], Binary]:
+    """Build several programs for several platforms: those of one place by one go command, platforms side by side.
+
+    Together they use about ``jobs`` cores. Raises what ``build`` raises; then no program counts as built.
+    """
+    environ = {**go.environment, **settings.env}
+    chosen = words(settings, templates.fields(git, environ), goflags=read_setting("GOFLAGS", go))
+    groups = [(group, platform) for group in together(mains) for platform in dict.fromkeys(platforms)]
+    side_by_side = max(1, min(len(groups), jobs))
+    ask = _Ask(words=chosen, settings=settings, git=git, go=go, store=store, jobs=max(1, jobs // side_by_side))
+    with ThreadPoolExecutor(side_by_side) as pool:
+        waiting = [pool.submit(ask.build, group, platform) for group, platform in groups]
+        try:
+            built = [future.result() for future in waiting]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {
+        (main, platform): binary
+        for (group, platform), binaries in zip(groups, built, strict=True)
+        for main, binary in zip(group, binaries, strict=True)
+    }
+
+
+def together(mains: Sequence[Main]) -> list[list[Main]]:
+    """Return the programs in groups that one go command can build: the same place, no name twice."""
+    groups: list[list[Main]] = []
+    for main in dict.fromkeys(mains):
+        for group in groups:
+            if _place(group[0]) == _place(main) and main.name not in {other.name for other in group}:
+                group.append(main)
+                break
+        else:
+            groups.append([main])
+    return groups
+
+
+def _place(main: Main) -> tuple[object, ...]:
+    return main.module_directory or main.directory, main.go_flags, main.go_environment, bool(main.module_version)
+
+
+class _Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all programs of one call."""
+
+    words: Words
+    settings: BuildSettings
+    git: Git
+    go: Go
+    store: Store
+    jobs: int
+
+    def build(self, mains: Sequence[Main], platform: Platform) -> list[Binary]:
+        """Build programs of one place for one platform."""
+        with self.store.folder() as folder:
+            findings = self._compile(mains, platform, folder / "linked")
+            return [self._finish(main, platform, folder, findings) for main in mains]
+
+    def _compile(self, mains: Sequence[Main], platform: Platform, target: Path) -> tuple[Finding, ...]:
+        findings = [_empty_finding(action) for action in self.words.empty_fields]
+        should_stamp = self.settings.stamp and bool(self.git.revision) and not mains[0].module_version
+        ran = self._go_build(mains, platform, target, vcs="auto" if should_stamp else "false")
+        if ran and should_stamp and _NO_STAMP in ran:
+            findings.append(_unstamped(ran))
+            ran = self._go_build(mains, platform, target, vcs="false")
+        if ran is not None:
+            raise error_of(ran)
+        return tuple(findings)
+
+    def _go_build(self, mains: Sequence[Main], platform: Platform, target: Path, *, vcs: str) -> bytes | None:
+        """Run ``go build``; return what it complained of, or None where it went well."""
+        main = mains[0]
+        settings = msgspec.structs.replace(self.settings, env=self.words.environment)
+        ran = self.go.call(
+            [
+                "build",
+                f"-buildvcs={vcs}",
+                f"-p={self.jobs}",
+                *main.go_flags,
+                *self.words.flags,
+                "-o",
+                f"{target}/",
+                "--",
+                *(one.import_path for one in mains),
+            ],
+            directory=Path(main.module_directory or main.directory),
+            environment={**build_environment(platform, settings), **dict(main.go_environment)},
+            accept=None,
+        )
+        return ran.stderr or ran.stdout or b"go build failed" if ran.status else None
+
+    def _finish(self, main: Main, platform: Platform, folder: Path, findings: tuple[Finding, ...]) -> Binary:
+        linked = _linked(folder / "linked", main)
+        stripped = folder / f"{main.name}.stripped"
+        linked.chmod(0o755)
+        proof = prove(linked, platform)
+        reason = strip(linked, stripped, self.settings.strip)
+        linked_bytes = linked.stat().st_size
+        digest, size = "", linked_bytes
+        if stripped.exists():
+            stripped.chmod(0o755)
+            size = stripped.stat().st_size
+            digest = self.store.adopt_file(stripped)
+        unstripped_digest = self.store.adopt_file(linked)
+        return Binary(
+            name=main.name,
+            platform=platform,
+            digest=digest or unstripped_digest,
+            bytes=size,
+            unstripped_digest=unstripped_digest,
+            unstripped_bytes=linked_bytes,
+            strip="none" if reason else self.settings.strip,
+            is_static=proof.is_static,
+            interpreter=proof.interpreter,
+            libraries=proof.libraries,
+            build_id=proof.build_id,
+            go_version=proof.go_version,
+            uses_cgo=self.settings.cgo == "on",
+            findings=(*findings, *([_unstripped(main, reason)] if reason else [])),
+        )
+
+
+def _linked(folder: Path, main: Main) -> Path:
+    for name in (main.name, f"{main.name}.exe", f"{main.name}.wasm"):
+        if (folder / name).is_file():
+            return folder / name
+    raise BuildFailed(f"go build wrote no program for {main.import_path}", hint="is it `package main`?")
+
+
+def _unstripped(main: Main, reason: str) -> Finding:
+    return Finding(
+        id="build.not-stripped",
+        severity="info",
+        message=f"{main.name} is shipped as it was linked: {reason}",
+        hint="build.ldflags: [-w] makes the linker leave DWARF out",
+    )
+
+
+def _unstamped(stderr: bytes) -> Finding:
+    text = stderr.decode(errors="replace").strip().splitlines()
+    return Finding(
+        id="build.not-stamped",
+        message=f"the version control state is not in the program: {text[0]}",
+        hint="run the same git command by hand to see why, or set build.stamp: false",
+    )
+
+
+def _empty_finding(action: str) -> Finding:
+    return Finding(
+        id="build.template-empty",
+        message=f"{{{{{action}}}}} is empty here",
+        hint="no repository, or no such tag: the flag was filled in with nothing",
+    )
