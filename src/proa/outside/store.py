@@ -262,6 +262,16 @@ class Store:
                         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def check_room(store: Store, needed_bytes: int) -> None:
+    """Raise NoSpace where the store's disk cannot hold that much more; better now than after an hour's transfer."""
+    import shutil
+
+    place = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
+    free_bytes = shutil.disk_usage(place).free
+    if needed_bytes > free_bytes:
+        raise NoSpace(f"{store.root} has {free_bytes >> 20} MiB left, and {needed_bytes >> 20} MiB are needed")
+
+
 def _files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.is_file())
