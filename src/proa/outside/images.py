@@ -101,15 +101,15 @@ def write_image(
             return docker.load(descriptor, name, here, store=store, access=access)
         case "docker":
             registry.push(descriptor, name, store=store, access=access, referrers=referrers)
-            return f"{name.repository}{tail}"
+            # Docker Hub answers under another host than its names show.
+            return f"{name.repository.replace('registry-1.docker.io/', 'docker.io/', 1)}{tail}"
         case "kind":
             return clusters.load_into_kind(descriptor, name, here, store=store, access=access)
         case "containerd":
             return clusters.load_into_containerd(descriptor, name, store=store, access=access) + tail
         case _:
             assert_never(destination.transport)
-    bare = msgspec.structs.replace(name, digest="")
-    return f"{msgspec.structs.replace(destination, name=bare if destination.name else None)}{tail}"
+    return f"{msgspec.structs.replace(destination, name=msgspec.structs.replace(name, digest=''))}{tail}"
 
 
 def _ref_name(name: Name) -> str:

@@ -483,7 +483,6 @@ def read_errors(content: bytes) -> str:
     >>> read_errors(b'{"errors":[{"code":"DENIED","message":"no such right"}]}')
     'DENIED: no such right'
     """
-
     try:
         found = msgspec.json.decode(content, type=_Errors).errors
         text = "\n".join(": ".join(part for part in (error.code, error.message) if part) for error in found)

@@ -60,11 +60,13 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
             return f"docker://{self.name}"
         if not self.path:
             return f"{self.transport}:{self.name}"
-        return f"{self.transport}:{self.path}" + (f":{_tail(self.name)}" if self.name else "")
+        tail = _tail(self.name) if self.name else ""
+        digest = f"@{self.name.digest}" if self.name and self.name.digest else ""
+        return f"{self.transport}:{self.path}" + (f":{tail}" if tail else "") + digest
 
 
 def _tail(name: Name) -> str:
-    return str(name) if name.path else name.tag
+    return str(msgspec.structs.replace(name, digest="")) if name.path else name.tag
 
 
 def parse_name(text: str) -> Name:
@@ -108,10 +110,16 @@ def parse_reference(text: str) -> Reference:
                 name = Name(registry=_DOCKER_HUB, path=path, tag=name.tag, digest=name.digest)
             return Reference(transport="docker", name=name)
         case "oci" | "oci-archive" | "docker-archive" as kind:
-            path, _, tail = rest.partition(":")
+            place, at, digest = rest.rpartition("@")
+            if not at or not _DIGEST.fullmatch(digest):
+                place, digest = rest, ""
+            path, _, tail = place.partition(":")
             if not path:
                 raise WrongUsage(f"{text!r} names no path", hint=f"write {kind}:PATH[:TAG]")
-            return Reference(transport=kind, path=path, name=_archive_name(tail) if tail else None)
+            name = _archive_name(tail) if tail else Name(registry="", path="")
+            if digest:
+                name = msgspec.structs.replace(name, digest=digest)
+            return Reference(transport=kind, path=path, name=name if tail or digest else None)
         case "docker-daemon" | "kind" | "containerd" as kind:
             return Reference(transport=kind, name=parse_name(rest))
         case _:
