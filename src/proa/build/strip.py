@@ -86,7 +86,7 @@ def _odd(program: Elf, kept: Sequence[Section], gone: set[int]) -> str:
     end = max(
         _end_of_loaded(program),
         _end_of_table(program),
-        *(s.offset + s.file_bytes for s in program.sections),
+        *(_end(section) for section in program.sections),
     )
     if program.kind not in (elf.ET_EXEC, elf.ET_DYN):
         return "it is no linked program"
@@ -106,8 +106,13 @@ def _odd(program: Elf, kept: Sequence[Section], gone: set[int]) -> str:
 
 def _end_of_loaded(program: Elf) -> int:
     segments = max((s.offset + s.file_bytes for s in program.segments), default=0)
-    sections = max((s.offset + s.file_bytes for s in program.sections if s.is_allocated), default=0)
+    sections = max((_end(section) for section in program.sections if section.is_allocated), default=0)
     return max(segments, sections, _header_bytes(program))
+
+
+def _end(section: Section) -> int:
+    # A section without bytes in the file has an offset all the same, and the Go linker's lies beyond them.
+    return section.offset + section.file_bytes if section.file_bytes else 0
 
 
 def _header_bytes(program: Elf) -> int:
@@ -139,7 +144,7 @@ def _laid_out(program: Elf, kept: Sequence[Section]) -> Plan:
     written: list[tuple[int, bytes]] = []
     for section in sorted(kept, key=lambda one: (one.offset, one.index)):
         offsets[section.index], sizes[section.index] = section.offset, section.size
-        if section.kind in (elf.SHT_NULL, elf.SHT_NOBITS) or section.offset + section.file_bytes <= start:
+        if _end(section) <= start:
             continue
         at = _aligned(at, section.alignment)
         offsets[section.index] = at

@@ -114,7 +114,8 @@ class Elf(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def content(self, section: Section) -> memoryview:
         """Return a section's bytes in the file; empty for those that have none. Raises BinaryDamaged."""
-        return cut(self.data, section.offset, section.file_bytes)
+        # A section without bytes in the file may have an offset behind its end.
+        return cut(self.data, section.offset, section.file_bytes) if section.file_bytes else self.data[:0]
 
     def offset_of(self, address: int) -> int:
         """Return where in the file the byte at a virtual address is. Raises BinaryDamaged."""
