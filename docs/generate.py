@@ -2,6 +2,7 @@
 
     errors.md                   from the catalogue in proa.errors
     cli.md                      from the commands' own help
+    configuration.md            from the fields of proa.records.configuration and the strings under them
     schemas/*.schema.json       from the records: proa.yaml, and what --format json prints
 
 ``tests/test_docs.py`` fails where a page differs from what this would write.
@@ -9,15 +10,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
 
 from proa.cli.commands import proa
 from proa.errors import ProaError, catalogue
+from proa.records import configuration
 from proa.records.analysis import Analysis
 from proa.records.configuration import Configuration
 from proa.records.shipment import Shipment
@@ -37,6 +41,32 @@ _RECORDS: dict[str, tuple[type[Any], str]] = {
     "proa.yaml": (Configuration, "The whole of proa.yaml."),
     "analysis": (Analysis, "What `proa analyze --format json` prints."),
     "trial": (Trial, "What a trial run showed."),
+}
+_SECTIONS: dict[str, type[Any]] = {
+    "The whole file": configuration.Configuration,
+    "build": configuration.BuildSettings,
+    "image": configuration.ImageSettings,
+    "image.files": configuration.AssetFile,
+    "trial": configuration.TrialSettings,
+    "programs.NAME": configuration.ProgramSettings,
+}
+_KINDS = {
+    "str": "text",
+    "int": "number",
+    "float": "number",
+    "bool": "`true`, `false`",
+    "bool | None": "`true`, `false`",
+    "tuple[str, ...]": "list of texts",
+    "tuple[int, ...]": "list of numbers",
+    "dict[str, str]": "texts by name",
+    "dict[str, ProgramSettings]": "see programs.NAME, by name",
+    "tuple[AssetFile, ...]": "list of image.files",
+    "BuildSettings": "see build",
+    "BuildSettings | None": "see build",
+    "ImageSettings": "see image",
+    "ImageSettings | None": "see image",
+    "TrialSettings": "see trial",
+    "TrialSettings | None": "see trial",
 }
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOTE = "<!-- Made by docs/generate.py (make docs); change the code instead. -->\n"
@@ -84,6 +114,56 @@ def _help(command: click.Command, context: click.Context) -> str:
     return f"```text\n{command.get_help(context)}\n```"
 
 
+def configuration_page() -> str:
+    """Return the page of every field of proa.yaml."""
+    lines = [
+        _NOTE,
+        "# proa.yaml\n",
+        "Optional, beside go.mod. What wins: flag, then environment variable, then proa.yaml,",
+    ]
+    lines += ["then what the source shows, then the default. An editor checks the file against"]
+    lines += [
+        "[proa.yaml.schema.json](schemas/proa.yaml.schema.json). Where there is no proa.yaml, .ko.yaml is read.\n"
+    ]
+    for title, kind in _SECTIONS.items():
+        lines += [f"## {title}\n", inspect.cleandoc(kind.__doc__ or "") + "\n"]
+        lines += ["| field | kind | default | |", "|---|---|---|---|", *_field_rows(kind), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _field_rows(kind: type[Any]) -> list[str]:
+    body = next(node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)).body
+    rows = []
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = next(field.encode_name for field in msgspec.structs.fields(kind) if field.name == node.target.id)
+            cells = (f"`{name}`", _kind(node.annotation), _default(node.value), _string(after))
+            rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    return rows
+
+
+def _kind(annotation: ast.expr) -> str:
+    """Return a type in the words of YAML; a name of choices as those choices."""
+    text = ast.unparse(annotation).partition(", msgspec.Meta")[0].removeprefix("Annotated[")
+    choices = get_args(getattr(configuration, text, None)) or ()
+    if text.startswith("Literal["):
+        choices = ast.literal_eval(text.removeprefix("Literal"))
+    return ", ".join(f"`{choice}`" for choice in choices) or _KINDS.get(text) or f"see `{text}`"
+
+
+def _default(value: ast.expr | None) -> str:
+    text = "" if value is None else ast.unparse(value).strip("'")
+    is_empty = text in ("", "()", "{}", "None") or text.endswith("()")
+    return "" if is_empty else f"`{text.lower()}`"
+
+
+def _string(node: ast.stmt | None) -> str:
+    """Return the string that stands under a field, on one line; reST's double backticks become Markdown's."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return " ".join(str(node.value.value).split()).replace("``", "`")
+    return ""
+
+
 def record_schema(kind: type[Any], description: str) -> dict[str, Any]:
     """Return the JSON Schema of a record."""
     return {"$schema": _DIALECT, "description": description, **msgspec.json.schema(kind)}
@@ -119,7 +199,8 @@ def pages() -> dict[Path, str]:
         REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in schemas.items()
     }
-    return {REFERENCE / "errors.md": errors_page(), REFERENCE / "cli.md": cli_page(), **written}
+    made = {"errors.md": errors_page(), "cli.md": cli_page(), "configuration.md": configuration_page()}
+    return {**{REFERENCE / name: text for name, text in made.items()}, **written}
 
 
 def main() -> None:
