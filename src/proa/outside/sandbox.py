@@ -1,0 +1,221 @@
+"""The engines that can confine a program here, and the prober started on one of them.
+
+The job and report of ``proa.outside.prober`` are made and read here; nothing is judged.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proa.errors import ToolFailed, ToolTimedOut
+from proa.outside.command import Run, last_lines, run
+
+ENGINES = ("bubblewrap", "runc", "crun", "namespaces")
+"""In order of preference where the engine is ``auto``: by start-up time and how well each is proved."""
+_PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun", "namespaces": ""}
+_NEEDS_ROOT = frozenset({"runc", "crun"})
+"""Without root they need sub-uid ranges and an installed newuidmap; plain namespaces need neither."""
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to confine a program that is installed here."""
+
+    name: str
+    program: str = ""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the prober is told: what to run, under which limits, what to ask."""
+
+    rootfs: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    directory: str
+    uid: int
+    gid: int
+    memory_bytes: int
+    start_timeout_s: float
+    stop_timeout_s: float
+    stop_signal: int = int(signal.SIGTERM)
+    settle_s: float = 0.02
+    """How long it is watched after its first good answer."""
+    ports: tuple[int, ...] = ()
+    routes: tuple[str, ...] = ("/",)
+    strace: str = ""
+    """The tracer; empty for the timed run."""
+    certificate: str = ""
+    """Key and certificate (PEM) of a TLS peer on port 443; empty for none."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the prober saw."""
+
+    problem: str = ""
+    """Why the sandbox could not be made; everything else is empty then."""
+    exec_errno: int = 0
+    is_user_real: bool = False
+    limits_memory_by: str = ""
+    listeners: tuple[tuple[str, int, str, float], ...] = ()
+    """Address, port, protocol and seconds after the start."""
+    answers: tuple[tuple[int, str, str, int | None], ...] = ()
+    """Port, route, what it speaks and the HTTP status, of the last round."""
+    listening_s: float | None = None
+    ready_s: float | None = None
+    ended_s: float | None = None
+    """When it ended by itself."""
+    ran_s: float | None = None
+    stop_s: float | None = None
+    was_killed: bool = False
+    exit_status: int | None = None
+    rss_bytes: int = 0
+    most_processes: int = 1
+    is_over_memory: bool = False
+    output: str = ""
+    names: dict[str, str] = {}
+    """Host names it asked for, with the address each was given."""
+    trace: str = ""
+    whole_s: float = 0.0
+
+
+def find_engines(wanted: str, environ: Mapping[str, str], *, is_root: bool) -> Iterator[Engine]:
+    """Yield the engines that are installed, the preferred first; ``wanted`` is a name or ``auto``."""
+    for name in ENGINES if wanted == "auto" else (wanted,):
+        if name not in _PROGRAMS or (name in _NEEDS_ROOT and not is_root):
+            continue
+        program = find_program(_PROGRAMS[name], environ)
+        if program or not _PROGRAMS[name]:
+            yield Engine(name=name, program=program)
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> str:
+    """Return a program's path; the sbin folders are looked through as well, which users lack on PATH."""
+    path = os.pathsep.join([environ.get("PATH", os.defpath), *_SBIN])
+    return (shutil.which(name, path=path) or "") if name else ""
+
+
+def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
+    """Run one program in one sandbox and return what was seen.
+
+    A sandbox that cannot be made is a report with ``problem``. An interruption ends prober and program.
+    """
+    mounts = prepare_root(Path(question.rootfs), question.directory)
+    job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
+    whole_s = question.start_timeout_s + question.stop_timeout_s + 15.0
+    try:
+        ran = run(_prober(), env={"LC_ALL": "C"}, stdin=msgspec.json.encode(job), timeout_s=whole_s, accept=None)
+    except (ToolTimedOut, ToolFailed) as error:
+        return Report(problem=error.what)
+    try:
+        return msgspec.json.decode(ran.stdout, type=Report, strict=False)
+    except msgspec.MsgspecError:
+        return Report(problem=f"the prober ended with {ran.status}: {last_lines(ran.stderr, 1)}")
+
+
+def _prober() -> list[str]:
+    """Return how the prober is started: no site-packages, so that it starts in a few milliseconds."""
+    folder = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.append({folder!r}); from proa.outside.prober import main; main()"
+    return [sys.executable, "-I", "-S", "-c", code]
+
+
+def prepare_root(rootfs: Path, directory: str = "/") -> dict[str, Any]:
+    """Make the mount points in an unpacked image that every container runtime makes, and say what goes there.
+
+    Nothing is made through a symbolic link, which in a foreign image could lead anywhere.
+    """
+    _make_writable(rootfs)
+    for name in ("/proc", "/dev"):
+        make_folder(rootfs, name)
+    tmp = "/tmp" if make_folder(rootfs, "/tmp") else "/dev/shm"  # noqa: S108 - paths inside
+    with suppress(OSError):
+        # runc gives its tmpfs the mode of what lies below.
+        (rootfs / tmp.lstrip("/")).chmod(0o1777)
+    overlays = [(name, f"/etc/{name}") for name in _FILES if _make_file(rootfs, f"/etc/{name}")]
+    make_folder(rootfs, directory)
+    return {"files": _FILES, "overlays": overlays, "tmp": tmp}
+
+
+_FILES = {
+    "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    "hosts": "127.0.0.1\tlocalhost proa-trial\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+}
+"""What docker and Kubernetes put into every container, here for a network with loopback alone."""
+
+
+def _make_writable(folder: Path) -> None:
+    with suppress(OSError):
+        folder.chmod(folder.stat().st_mode | stat.S_IWUSR | stat.S_IXUSR | stat.S_IRUSR)
+
+
+def make_folder(rootfs: Path, inside: str) -> bool:
+    """Make a folder and those above it, 0755; False where a link or a file is in the way."""
+    current = rootfs
+    for part in Path(inside).parts:
+        if part in ("/", "."):
+            continue
+        if part == "..":
+            return False
+        parent, current = current, current / part
+        if current.is_symlink():
+            return False
+        if not current.is_dir():
+            _make_writable(parent)
+            try:
+                current.mkdir(mode=0o755)
+                current.chmod(0o755)
+            except OSError:
+                return False
+    return True
+
+
+def _make_file(rootfs: Path, inside: str) -> bool:
+    path = rootfs / inside.lstrip("/")
+    if not make_folder(rootfs, str(Path(inside).parent)) or path.is_symlink():
+        return False
+    with suppress(OSError):
+        if not path.exists():
+            _make_writable(path.parent)
+            path.touch(mode=0o644)
+        return path.is_file()
+    return False
+
+
+def stop_signal(name: str | None) -> int:
+    """Return the number of an image's STOPSIGNAL, SIGTERM where it is absent or unknown.
+
+    >>> stop_signal("SIGINT"), stop_signal("15"), stop_signal(None)
+    (2, 15, 15)
+    """
+    text = (name or "").upper()
+    if text.isdigit() and 0 < int(text) < signal.NSIG:
+        return int(text)
+    known: Sequence[signal.Signals] = list(signal.Signals)
+    return next((int(one) for one in known if text in (one.name, one.name.removeprefix("SIG"))), int(signal.SIGTERM))
+
+
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_QEMU = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64", "loong64": "loongarch64"}
+
+
+def is_emulated_here(architecture: str, *, folder: Path = _BINFMT) -> bool:
+    """Say whether the kernel hands this architecture's programs to an emulator that needs nothing in the image.
+
+    Flag F: the kernel keeps the emulator open. Source: Documentation/admin-guide/binfmt-misc.rst.
+    """
+    try:
+        text = (folder / f"qemu-{_QEMU.get(architecture, architecture)}").read_text(encoding="ascii")
+    except OSError:
+        return False
+    lines = text.splitlines()
+    return "enabled" in lines and any(line.startswith("flags:") and "F" in line for line in lines)
