@@ -1,1 +1,20 @@
-"""placeholder."""
+"""Put a program into an image, and take an image apart again; no daemon, no Dockerfile, no root."""
+
+from proa.pack.bases import Base, BaseChoice, choose_base, list_files
+from proa.pack.dockerfile import dockerfile
+from proa.pack.image import Packed, index, pack
+from proa.pack.unpack import unpack
+from proa.pack.untar import Limits
+
+__all__ = [
+    "Base",
+    "BaseChoice",
+    "Limits",
+    "Packed",
+    "choose_base",
+    "dockerfile",
+    "index",
+    "list_files",
+    "pack",
+    "unpack",
+]
