@@ -204,6 +204,30 @@ class Store:
             yield waited
 
     @contextmanager
+    def using(self) -> Iterator[None]:
+        """Keep every blob from being pruned for as long as the block runs: a whole run holds this."""
+        with self._use_file() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Say whether no other process uses the store; then none can begin to before the block ends."""
+        with self._use_file() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def _use_file(self) -> BinaryIO:
+        folder = self.root / "locks"
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            return (folder / ".use").open("wb")
+
+    @contextmanager
     def folder(self) -> Iterator[Path]:
         """Lend a scratch folder on the store's own disk, removed when the block ends."""
         import shutil
