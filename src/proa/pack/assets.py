@@ -113,7 +113,7 @@ def _walk(path: Path, target: str, top: Path, look: _Look, above: tuple[tuple[in
                 path=target, kind="folder", mode=_folder_mode(mode), uid=uid, gid=gid, reason=reason, group=group
             )
         try:
-            names = sorted(os.listdir(real), key=os.fsencode)
+            names = sorted((below.name for below in real.iterdir()), key=os.fsencode)
         except OSError as error:
             raise NotWritable(f"{path} cannot be read: {error.strerror}") from error
         for name in names:

@@ -7,6 +7,7 @@ so that nothing it has is packed again or overwritten, and keeps what it found i
 from __future__ import annotations
 
 import posixpath
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -189,10 +190,9 @@ def list_files(manifest_digest: str, *, store: Store, limits: Limits | None = No
     config = read_config(manifest, store)
     key = manifest_digest.removeprefix("sha256:")
     if (content := store.stage("image-files", key)) is not None:
-        try:
+        # Written by another version: read again.
+        with suppress(msgspec.MsgspecError):
             return msgspec.json.decode(content, type=Files)
-        except msgspec.MsgspecError:
-            pass  # written by another version: read again
     budget = Budget(limits or Limits())
     listing = _Listing()
     for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
@@ -201,10 +201,9 @@ def list_files(manifest_digest: str, *, store: Store, limits: Limits | None = No
             listing.apply(archive, budget)
         listing.unpacked_bytes.append(budget.bytes - before)
     files = Files(root=listing.root, passwd=listing.passwd, unpacked_bytes=tuple(listing.unpacked_bytes))
-    try:
+    # A name that is no UTF-8 cannot be written as JSON; this is only a cache.
+    with suppress(UnicodeEncodeError, RecursionError):
         store.set_stage("image-files", key, msgspec.json.encode(files))
-    except (UnicodeEncodeError, RecursionError):
-        pass  # a name that is no UTF-8 cannot be written as JSON; it is only a cache
     return files
 
 
@@ -317,7 +316,7 @@ def _kinds(needs: Needs) -> list[str]:
         "certificates": "CA certificates",
         "zones": "time zones",
         "users": "passwd and group",
-        "tmp": "/tmp",
+        "tmp": "a temporary folder",
         "mime": "media types",
         "file": "files of the repository",
     }

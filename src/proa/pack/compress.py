@@ -125,7 +125,7 @@ def _gzip(pieces: Iterable[bytes], *, level: int, jobs: int) -> Iterator[bytes]:
     import deflate
 
     # libdeflate writes neither time nor name into the header, and lets go of the interpreter while it works.
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[Future[bytearray]] = deque()
     with ThreadPoolExecutor(jobs, thread_name_prefix="gzip") as pool:
         for member in _members(pieces):
             waiting.append(pool.submit(deflate.gzip_compress, member, level))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
@@ -12,6 +12,7 @@ import msgspec
 from proa.errors import NotWritable
 from proa.outside.store import Store
 
+_READ_BYTES = 1 << 20
 EntryKind = Literal["file", "folder", "symlink", "hardlink"]
 
 
@@ -85,12 +86,6 @@ def open_content(entry: Entry, store: Store) -> BinaryIO:
     return io.BytesIO(entry.data or b"")
 
 
-def chunks(stream: BinaryIO, size_bytes: int) -> Iterator[bytes]:
-    """Yield a stream in pieces of a fixed size; the last one is shorter."""
-    while data := stream.read(size_bytes):
-        yield data
-
-
 def content_digest(entry: Entry, store: Store) -> str:
     """Return what names an entry's bytes: a digest, or the target of a link."""
     if entry.blob:
@@ -98,4 +93,7 @@ def content_digest(entry: Entry, store: Store) -> str:
     if entry.kind != "file":
         return entry.target
     with open_content(entry, store) as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+        whole = hashlib.sha256()
+        while data := stream.read(_READ_BYTES):
+            whole.update(data)
+        return f"sha256:{whole.hexdigest()}"

@@ -8,7 +8,7 @@ program         changes with every build
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -395,7 +395,7 @@ def _created(created_epoch_s: int | None, project: Project) -> str:
     if seconds is None:
         seconds = 0 if project.main.module_version else project.git.committed_epoch_s
     try:
-        moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+        moment = dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
     except (OverflowError, ValueError, OSError) as error:
         raise WrongUsage(
             f"{seconds} is no moment in time", hint="SOURCE_DATE_EPOCH is in seconds since 1970"

@@ -50,10 +50,10 @@ def tar_bytes(entries: Iterable[Entry]) -> int:
 
 
 def header(entry: Entry, *, mtime_s: int) -> bytes:
-    """Return an entry's header blocks.
+    r"""Return an entry's header blocks.
 
     >>> header(Entry(path="a", data=b""), mtime_s=0)[257:265]
-    b'ustar\\x0000'
+    b'ustar\x0000'
     """
     path = _clean(entry.path) + ("/" if entry.kind == "folder" else "")
     extended: dict[str, str] = {}
@@ -136,10 +136,10 @@ def _pax(extended: dict[str, str]) -> bytes:
 
 
 def _pax_record(key: str, value: str) -> bytes:
-    """Return ``LENGTH KEY=VALUE`` where LENGTH counts its own digits.
+    r"""Return ``LENGTH KEY=VALUE`` where LENGTH counts its own digits.
 
     >>> _pax_record("path", "ab")
-    b'11 path=ab\\n'
+    b'11 path=ab\n'
     """
     rest = b" " + key.encode() + b"=" + value.encode("utf-8", "surrogateescape") + b"\n"
     length = len(rest)

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from proa.errors import HostileArchive
 from proa.outside.store import Store, disk_errors
@@ -100,7 +101,7 @@ class _Tree:
         self._modes: dict[tuple[str, ...], int] = {}
         """Of folders; set at the end, so that a read-only one can be filled."""
 
-    def __enter__(self) -> _Tree:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -183,7 +184,7 @@ class _Tree:
     def _clear(self, folder: tuple[str, ...], written: set[tuple[str, ...]]) -> None:
         """Remove what lower layers put there; the mark may stand anywhere among its own layer's entries."""
         with self._open(folder) as parent:
-            for other in os.listdir(parent):
+            for other in os.listdir(parent):  # noqa: PTH208 - a descriptor, not a path
                 if (*folder, other) not in written:
                     self._remove(parent, other)
 
@@ -235,7 +236,7 @@ class _Tree:
             if not _is_folder(parent, path[-1]):
                 raise HostileArchive(f"a layer has entries below {'/'.join(path)!r}, which is no folder") from None
         else:
-            os.chmod(path[-1], 0o755, dir_fd=parent)
+            os.chmod(path[-1], 0o755, dir_fd=parent)  # noqa: S103 - a folder nobody gave a mode
             self._modes.pop(path, None)  # of a folder that a lower layer had here
 
     @contextmanager

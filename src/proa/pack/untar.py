@@ -343,9 +343,9 @@ def _checksum(block: bytes) -> int:
 
 
 def _number(field: bytes, what: str) -> int:
-    """Return an octal field, or GNU's base-256 for large numbers. Raises HostileArchive.
+    r"""Return an octal field, or GNU's base-256 for large numbers. Raises HostileArchive.
 
-    >>> _number(b"0000644\\0", "mode"), _number(b"\\x80" + b"\\0" * 10 + b"\\x05", "size")
+    >>> _number(b"0000644\0", "mode"), _number(b"\x80" + b"\0" * 10 + b"\x05", "size")
     (420, 5)
     """
     if field[0] == 0x80:
@@ -367,9 +367,9 @@ def _decimal(text: str | None, otherwise: int, what: str) -> int:
 
 
 def _pax_records(content: bytes) -> dict[str, str]:
-    """Return the records of an extended header. Raises HostileArchive.
+    r"""Return the records of an extended header. Raises HostileArchive.
 
-    >>> _pax_records(b"11 path=ab\\n")
+    >>> _pax_records(b"11 path=ab\n")
     {'path': 'ab'}
     """
     found: dict[str, str] = {}
