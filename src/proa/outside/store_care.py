@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 
 from proa.errors import ProaError
-from proa.outside.manifests import parts, read_document
+from proa.outside.manifests import DOCUMENT_BYTES, media_type_of, parts, read_document
 from proa.outside.store import Store, disk_errors
 from proa.records.evidence import Finding
 from proa.records.oci import INDEX_TYPES, MANIFEST_TYPES, Descriptor, Index, is_digest
 
 LIMIT_BYTES = 10 << 30
-"""How large the store may grow before the least recently used is removed (arbitrary: ko's and Go's caches have none)."""
+"""How large the store may grow before the least recently used is removed (arbitrary)."""
 _YOUNG_S = 3600.0
 """While another process uses the store, nothing younger than this is removed: it may be in the making."""
 _MENTION = re.compile(rb"sha256:[0-9a-f]{64}")
@@ -126,7 +126,7 @@ def _check_stages(store: Store, repair: bool) -> Iterator[Finding]:
             ]
         except FileNotFoundError:
             continue
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ProaError):
             # A stage may keep something else than JSON; then it promises no blob.
             continue
         if missing:
@@ -164,6 +164,22 @@ def reachable(store: Store, descriptor: Descriptor) -> Iterator[str]:
         for part in parts(document):
             if not isinstance(document, Index) or store.has_blob(part.digest):
                 yield from reachable(store, part)
+
+
+def closure(store: Store, digest: str) -> Iterator[str]:
+    """Yield a digest and, where its blob is a manifest or index, all that is made of."""
+    yield digest
+    path = store.blob_path(digest)
+    if not 0 < _size(path) <= DOCUMENT_BYTES:
+        return
+    with path.open("rb") as file:
+        if file.read(1) != b"{":
+            return
+    content = store.read_blob(digest)
+    kind = media_type_of(content)
+    if kind in INDEX_TYPES | MANIFEST_TYPES:
+        descriptor = Descriptor(media_type=kind, digest=digest, size=len(content))
+        yield from (each for each in reachable(store, descriptor) if each != digest)
 
 
 def promised(document: Any) -> Iterator[str]:
@@ -213,7 +229,7 @@ def _forget_references(store: Store, oldest_s: float) -> int:
 
 def _prune(store: Store, limit_bytes: int, oldest_s: float) -> Pruned:
     kept = _kept(store)
-    stages = {path: set(_mentions(path)) for path in _walk(store.root / "stages")}
+    stages = {path: set(_mentions(store, path)) for path in _walk(store.root / "stages")}
     blobs = {f"sha256:{path.name}": path for path in _walk(store.root / "blobs" / "sha256")}
     used = _last_use(blobs, stages)
     total = sum(_size(path) for path in (*blobs.values(), *stages))
@@ -259,9 +275,11 @@ def _last_use(blobs: dict[str, Path], stages: dict[Path, set[str]]) -> dict[str,
     return used
 
 
-def _mentions(path: Path) -> Iterator[str]:
-    with suppress(OSError):
-        yield from (match.decode() for match in _MENTION.findall(path.read_bytes()))
+def _mentions(store: Store, path: Path) -> Iterator[str]:
+    """Yield every digest that a stage's record names, and what those are made of."""
+    with suppress(OSError, ProaError):
+        for match in set(_MENTION.findall(path.read_bytes())):
+            yield from closure(store, match.decode())
 
 
 def _drop_orphans(store: Store) -> None:
