@@ -1,6 +1,8 @@
 """The first stage: what a project is, what it needs, and what decides its build."""
 
+from proa.analyze.cgo import explain_failure
 from proa.analyze.graph import list_graph, modules_of, packages_of
 from proa.analyze.key import content_key
+from proa.analyze.project import read_project
 
-__all__ = ["content_key", "list_graph", "modules_of", "packages_of"]
+__all__ = ["content_key", "explain_failure", "list_graph", "modules_of", "packages_of", "read_project"]

@@ -1,28 +1,124 @@
-"""Which packages need C, and how main comes to import them."""
+"""Which packages need C, how main comes to import them, and what they are without it.
+
+The standard library's own (net, os/user, runtime/cgo, plugin) have real twins in Go and are never reported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from proa.errors import NeedsC
-from proa.outside.golist import Listed
-from proa.records.project import Main
+from proa.analyze.stub import is_stub
+from proa.errors import BuildFailed, NeedsC, ProaError
+from proa.outside.go import Go
+from proa.outside.golist import Listed, build_environment, list_flags, list_packages
+from proa.records.configuration import BuildSettings
+from proa.records.evidence import Evidence, Finding
+from proa.records.platform import Platform
+from proa.records.project import CgoUse, Main, Package
+
+_MOST_BYTES = 256 << 10
+
+
+def find_cgo(
+    main: Main, packages: Sequence[Package], *, platform: Platform, go: Go, settings: BuildSettings
+) -> tuple[CgoUse, ...]:
+    """Return every package of a program that has files in C, with the import chain to it.
+
+    Costs a second ``go list`` only where some package has a file that imports "C".
+    """
+    if not any(may_use_cgo(package) for package in packages):
+        return ()
+    listed = list_with_c(main, platform=platform, go=go, settings=settings)
+    without = {package.import_path: package for package in packages}
+    imports = {one.import_path: one.imports for one in listed}
+    return tuple(
+        _use(one, without.get(one.import_path), import_chain([main.import_path], one.import_path, imports))
+        for one in listed
+        if one.cgo_files and not one.standard
+    )
+
+
+def list_with_c(main: Main, *, platform: Platform, go: Go, settings: BuildSettings) -> tuple[Listed, ...]:
+    """Return what the program would consist of with cgo."""
+    return list_packages(
+        [main.import_path],
+        go=go,
+        directory=Path(main.module_directory or main.directory),
+        environment={**build_environment(platform, settings), **dict(main.go_environment), "CGO_ENABLED": "1"},
+        flags=[*list_flags(settings), *main.go_flags],
+    )
+
+
+def cgo_findings(uses: Sequence[CgoUse]) -> tuple[Finding, ...]:
+    """Return a finding for each package that is a stub without C."""
+    return tuple(
+        Finding(
+            id="analyze.cgo-stub",
+            severity="error",
+            message=f"{use.package} compiles without cgo, but is only a stub then: {' → '.join(use.chain)}",
+            hint=what_to_do(use.package),
+            evidence=tuple(Evidence(package=path) for path in use.chain),
+        )
+        for use in uses
+        if use.is_stub_without
+    )
+
+
+def what_to_do(package: str) -> str:
+    """Return how to do without a package that needs C.
+
+    >>> what_to_do("example.com/unheard/of")
+    'choose a pure-Go package for it, or build with cgo (`build: {cgo: on}` in proa.yaml) on a base with libc'
+    """
+    table: Mapping[str, str] = _table()["instead"]
+    plain = re.sub(r"(?:/v|\.v)\d+(?=/|$)", "", package)
+    instead = next((table[path] for path in table if plain == path or plain.startswith(f"{path}/")), "")
+    either = f"in pure Go: {instead}" if instead else "choose a pure-Go package for it"
+    return f"{either}, or build with cgo (`build: {{cgo: on}}` in proa.yaml) on a base with libc"
 
 
 def explain_excluded(wrong: Sequence[Listed], mains: Sequence[Main], *, relist: Callable[[], Sequence[Listed]]) -> None:
     """Raise NeedsC where a package is left without files only because cgo is off; return for any other fault."""
-    excluded = {one.import_path for one in wrong if one.error and "build constraints exclude all" in one.error.err}
+    said = ("build constraints exclude all", "C source files not allowed when not using cgo")
+    excluded = [one.import_path for one in wrong if one.error and any(words in one.error.err for words in said)]
     if not excluded:
         return
     with_c = {one.import_path: one for one in relist()}
-    culprits = [path for path in excluded if path in with_c and with_c[path].cgo_files]
-    if culprits:
-        starts = [main.import_path for main in mains] or [one.import_path for one in wrong]
-        chain = import_chain(starts, culprits[0], {path: one.imports for path, one in with_c.items()})
-        raise NeedsC(f"{culprits[0]} is written in C and has no files without it", output="\n  imports ".join(chain))
+    for path in excluded:
+        if path in with_c and with_c[path].cgo_files:
+            starts = [main.import_path for main in mains] or [path]
+            raise _needs_c(path, import_chain(starts, path, {name: one.imports for name, one in with_c.items()}))
 
 
-def import_chain(starts: Sequence[str], target: str, imports: dict[str, list[str]]) -> tuple[str, ...]:
+def explain_failure(failed: BuildFailed, uses: Sequence[CgoUse]) -> ProaError:
+    """Return NeedsC where the package that did not compile is one that has lost its C files, else what failed.
+
+    The compiler's own words (``undefined: …``) name everything but the reason.
+    """
+    for use in uses:
+        if re.search(rf"^# {re.escape(use.package)}(?: \[.*)?$", failed.output, re.MULTILINE):
+            needed = _needs_c(use.package, use.chain)
+            return NeedsC(needed.what, output=f"{needed.output}\n{failed.output}", hint=needed.hint)
+    return failed
+
+
+def may_use_cgo(package: Package) -> bool:
+    """Say whether a package has a file, compiled or not, that could import "C"."""
+    if package.is_standard or not package.directory:
+        return False
+    if package.cgo_files:
+        return True
+    try:
+        names = [name for name in sorted(_names(package.directory)) if name not in package.files]
+    except OSError:
+        return False
+    return any(_imports_c(Path(package.directory, name)) for name in names)
+
+
+def import_chain(starts: Sequence[str], target: str, imports: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the shortest chain of import paths from a start to the target; only the target where there is none.
 
     >>> import_chain(["a"], "c", {"a": ["b", "d"], "b": ["c"], "d": []})
@@ -41,3 +137,52 @@ def import_chain(starts: Sequence[str], target: str, imports: dict[str, list[str
     while came_from.get(chain[-1]):
         chain.append(came_from[chain[-1]])
     return tuple(reversed(chain))
+
+
+def _use(one: Listed, without: Package | None, chain: tuple[str, ...]) -> CgoUse:
+    return CgoUse(
+        package=one.import_path,
+        chain=chain,
+        is_stub_without=without is not None and not _has_twin(one) and _is_stub(one, without),
+        evidence=Evidence(package=one.import_path, file=one.cgo_files[0]),
+    )
+
+
+def _is_stub(one: Listed, without: Package) -> bool:
+    both = set(one.go_files)
+    return is_stub(
+        Path(one.dir),
+        stand_ins=[name for name in without.files if name not in both],
+        cgo_files=one.cgo_files,
+        kept=[name for name in without.files if name in both],
+    )
+
+
+def _has_twin(one: Listed) -> bool:
+    module = one.module.path if one.module else ""
+    plain = re.sub(r"/v\d+$", "", module)
+    return plain in _table()["twins"]["modules"]
+
+
+def _needs_c(package: str, chain: Sequence[str]) -> NeedsC:
+    shown = "\n".join(f"{'  imports ' if at else ''}{path}" for at, path in enumerate(chain))
+    return NeedsC(f"{package} needs C and cannot be compiled without it", output=shown, hint=what_to_do(package))
+
+
+def _table() -> dict[str, Any]:
+    import tomllib
+    from importlib.resources import files
+
+    return tomllib.loads((files("proa.analyze") / "data" / "pure_go.toml").read_text(encoding="utf-8"))
+
+
+def _names(directory: str) -> list[str]:
+    return [file.name for file in Path(directory).iterdir() if file.suffix == ".go" and not file.stem.endswith("_test")]
+
+
+def _imports_c(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return b'"C"' in stream.read(_MOST_BYTES)
+    except OSError:
+        return False

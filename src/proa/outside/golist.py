@@ -135,9 +135,10 @@ def list_flags(settings: BuildSettings) -> list[str]:
     """Return the flags of ``go build`` that ``go list`` must have as well.
 
     >>> list_flags(BuildSettings(flags=("-mod", "vendor", "-v"), tags=("a", "b")))
-    ['-mod=vendor', '-tags=a,b']
+    ['-tags=a,b', '-mod=vendor']
     """
-    found = []
+    # In the order of the build: the user's own flags come last, and the last one counts.
+    found = [f"-tags={','.join(settings.tags)}"] if settings.tags else []
     words = iter(settings.flags)
     for word in words:
         name, equals, value = word.lstrip("-").partition("=")
@@ -145,8 +146,6 @@ def list_flags(settings: BuildSettings) -> list[str]:
             if not equals and name not in _SWITCHES:
                 value = next(words, "")
             found.append(f"-{name}={value}" if value else f"-{name}")
-    if settings.tags:
-        found.append(f"-tags={','.join(settings.tags)}")
     return found
 
 
@@ -213,9 +212,11 @@ _FETCH = re.compile(
 )
 _TOO_NEW = re.compile(r"requires go ?>= ?(\S+) \(running go ?([^;)]+)|toolchain not available|download go[\d.]+")
 _REMEDIES = (
-    (re.compile(r"inconsistent vendoring|-mod=vendor"), "go mod vendor"),
-    (re.compile(r"to add it:\s+(go get \S+)"), ""),
-    (re.compile(r"missing go\.sum|updates to go|updating go\.mod|no required module"), "go mod tidy"),
+    (re.compile(r"inconsistent vendoring|-mod=vendor"), "run: go mod vendor"),
+    (re.compile(r"malformed go\.sum"), "restore go.sum from version control, or remove it and run: go mod tidy"),
+    (re.compile(r"parsing go\.(?:mod|work)|go\.(?:mod|work):\d+: "), "mend the line named above"),
+    (re.compile(r"listed in go\.work"), "mend the use lines of go.work, or set GOWORK=off"),
+    (re.compile(r"replacement directory"), "mend the replace directive, or put the folder where it points"),
 )
 
 
@@ -249,7 +250,4 @@ def read_complaint(text: str, output: str = "") -> ProaError:
 
 
 def _remedy(text: str) -> str:
-    for pattern, command in _REMEDIES:
-        if match := pattern.search(text):
-            return f"run: {command or match.group(1)}"
-    return "run: go mod tidy"
+    return next((remedy for pattern, remedy in _REMEDIES if pattern.search(text)), "run: go mod tidy")

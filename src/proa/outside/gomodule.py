@@ -66,7 +66,7 @@ def fetch_module(
             f"the go.mod of {found.path}@{found.version} has {verb} directives: only its source tree can be built",
             hint="clone it and ship the folder; `go install` refuses it for the same reason",
         )
-    directory = home / _escape(found.path) / found.version
+    directory = home / escape(found.path) / found.version
     _write_wrapper(directory, found, said)
     return Fetched(package=package, module=found.path, version=found.version, directory=directory)
 
@@ -112,8 +112,8 @@ def _in_cache(package: str, names: Sequence[str], version: str, go: Go) -> _Down
     if cache is None or not _EXACT.fullmatch(version):
         return None
     for name in names:
-        directory = cache / f"{_escape(name)}@{_escape(version)}"
-        go_mod = cache / "cache" / "download" / _escape(name) / "@v" / f"{_escape(version)}.mod"
+        directory = cache / f"{escape(name)}@{escape(version)}"
+        go_mod = cache / "cache" / "download" / escape(name) / "@v" / f"{escape(version)}.mod"
         if go_mod.is_file() and _has_package(directory, package, name):
             return _Download(path=name, version=version, dir=str(directory), go_mod=str(go_mod))
     return None
@@ -188,12 +188,12 @@ def _default_keep(environ: Mapping[str, str]) -> Path:
     return Path(home) / "proa" / "modules"
 
 
-def _escape(path: str) -> str:
+def escape(path: str) -> str:
     """Return a module path or version as the module cache spells it: capitals behind an exclamation mark.
 
     Source: https://go.dev/ref/mod#goproxy-protocol.
 
-    >>> _escape("github.com/BurntSushi/toml")
+    >>> escape("github.com/BurntSushi/toml")
     'github.com/!burnt!sushi/toml'
     """
     return "".join(f"!{sign.lower()}" if sign.isupper() else sign for sign in path)
