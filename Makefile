@@ -62,7 +62,7 @@ check: develop
 test: check
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-bench: develop
+bench: setup
 	@failed=; for claim in $(CLAIMS); do \
 	  echo; $(BIN)/python benchmarks/$$claim.py || failed="$$failed $$claim"; \
 	done; test -z "$$failed" || { echo "claims that do not hold:$$failed" >&2; exit 1; }

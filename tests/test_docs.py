@@ -64,3 +64,26 @@ def test_the_published_schema_has_the_fields_that_are_printed() -> None:
     schema = json.loads(path.read_text(encoding="utf-8"))
     assert set(schema["$defs"]["Shipment"]["properties"]) == set(printed)
     assert set(schema["$defs"]["Image"]["properties"]) == set(printed["images"][0])
+
+
+def test_make_bench_runs_every_claim_and_the_page_lists_it() -> None:
+    claims = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"measure", "peers"}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    listed = re.search(r"^CLAIMS = (.*)$", makefile, re.MULTILINE)
+    assert listed is not None
+    assert set(listed[1].split()) == claims
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\| \[(\w+)\.py\]", page)) == claims
+
+
+def test_make_help_names_every_word() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    words = set(re.findall(r"@echo 'make (\w+)", makefile))
+    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE)) - {"help", "develop", "check"}
+    assert words == targets
+
+
+def test_readme_lists_every_exit_status(generator: ModuleType) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = {int(status) for status in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)}
+    assert listed == set(generator._EXITS)
