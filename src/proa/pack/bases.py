@@ -27,7 +27,7 @@ _MOST_LINKS = 40
 _MOST_PASSWD_BYTES = 1 << 20
 _PROGRAM_FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 _SHELLS = frozenset({"sh", "ash", "bash", "dash", "/bin/sh", "/bin/bash"})
-_NOTHING = frozenset({"auto", "scratch", ""})
+NOTHING = frozenset({"auto", "scratch", ""})
 
 _Folder = dict[str, Any]
 """By name: a folder is such a dict, a symbolic link its target, anything else None."""
@@ -140,7 +140,7 @@ _ABSENT = object()
 
 def choose_base(needs: Needs, binary: Binary, settings: ImageSettings) -> BaseChoice:
     """Return what the image starts from. Raises NotStatic where an empty base cannot run the program."""
-    if settings.base not in _NOTHING:
+    if settings.base not in NOTHING:
         return BaseChoice(reference=settings.base, reason=f"asked for: {settings.base}")
     if not binary.is_static:
         wanted = binary.interpreter or ", ".join(binary.libraries)
