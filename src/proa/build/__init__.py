@@ -3,6 +3,6 @@
 Nothing here decides what goes into an image. The only file the user sees of this room is the program itself.
 """
 
-from proa.build.compile import build, build_all
+from proa.build.compile import build, build_all, words_of
 
-__all__ = ["build", "build_all"]
+__all__ = ["build", "build_all", "words_of"]

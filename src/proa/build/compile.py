@@ -51,8 +51,7 @@ def build_all(
 
     Together they use about ``jobs`` cores. Raises what ``build`` raises; then no program counts as built.
     """
-    environ = {**go.environment, **settings.env}
-    chosen = words(settings, templates.fields(git, environ), goflags=read_setting("GOFLAGS", go))
+    chosen = words_of(settings, git=git, go=go)
     groups = [(group, platform) for group in together(mains) for platform in dict.fromkeys(platforms)]
     side_by_side = max(1, min(len(groups), jobs))
     ask = _Ask(words=chosen, settings=settings, git=git, go=go, store=store, jobs=max(1, jobs // side_by_side))
@@ -68,6 +67,11 @@ def build_all(
         for (group, platform), binaries in zip(groups, built, strict=True)
         for main, binary in zip(group, binaries, strict=True)
     }
+
+
+def words_of(settings: BuildSettings, *, git: Git, go: Go) -> Words:
+    """Return the flags and environment of the build, starting nothing. Raises WrongUsage, WrongConfiguration."""
+    return words(settings, templates.fields(git, go.environment), goflags=read_setting("GOFLAGS", go))
 
 
 def together(mains: Sequence[Main]) -> list[list[Main]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from proa.errors import BuildFailed, NeedsC, NoSpace, NotWritable, ProaError
-from proa.outside.command import last_lines
+from proa.outside.command import last_lines, redact
 from proa.outside.golist import read_complaint
 
 _NO_C = re.compile(
@@ -25,7 +25,7 @@ def error_of(stderr: bytes) -> ProaError:
     >>> error_of(b"# a.org/b\n./main.go:3:2: undefined: x").exit_status
     4
     """
-    text = stderr.decode(errors="replace")
+    text = redact(stderr.decode(errors="replace"))
     output = last_lines(stderr)
     if _NO_SPACE.search(text):
         return NoSpace("no space left while building", output=output)

@@ -18,6 +18,9 @@ _REFUSED = {
     "json": "proa reads the compiler's own lines",
     "i": "it is gone since Go 1.20",
 }
+_INSTEAD = {"CGO_ENABLED": "use build.cgo: on or off"}
+_DECIDED = frozenset({"CGO_ENABLED", "GOOS", "GOARCH"})
+"""Variables that proa sets itself; a value of the user's would be overruled without a word."""
 _NOT_PROGRAMS = frozenset({"archive", "c-archive", "c-shared", "plugin", "shared"})
 _SWITCHES = frozenset(
     ("a", "n", "v", "x", "work", "race", "msan", "asan", "cover", "trimpath", "linkshared", "modcacherw", "json", "i")
@@ -44,6 +47,8 @@ def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = ""
     environment = {
         name: templates.render(text, known, where=f"build.env.{name}") for name, text in settings.env.items()
     }
+    for name in sorted(_DECIDED & environment.keys()):
+        raise WrongConfiguration(f"build.env.{name} is decided elsewhere", hint=_INSTEAD.get(name, "use --platform"))
     ldflags = link_words(settings.ldflags, known)
     refuse(filled, where="build.flags")
     refuse(split(environment.get("GOFLAGS", goflags), where="GOFLAGS"), where="GOFLAGS")

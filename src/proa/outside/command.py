@@ -7,6 +7,7 @@ whole family. Both outputs are read at once, so a program that writes much to ei
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -131,10 +132,23 @@ def end(process: subprocess.Popen[bytes], *, patience_s: float = 2.0) -> None:
             return
 
 
+# scheme://name:secret@ and scheme://token@; git@ and the like are names that everybody may know.
+_CREDENTIALS = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?!(?:git|hg|ssh)@)[^\s/@\"']+@")
+
+
+def redact(text: str) -> str:
+    """Return text without the credentials that addresses in it carry.
+
+    >>> redact("GET https://me:secret@proxy.example/x: 404"), redact("ssh://git@github.com/a")
+    ('GET https://***@proxy.example/x: 404', 'ssh://git@github.com/a')
+    """
+    return _CREDENTIALS.sub(r"\1***@", text)
+
+
 def last_lines(output: bytes, most: int = LAST_LINES) -> str:
-    r"""Return the last lines of a program's output as text.
+    r"""Return the last lines of a program's output as text, without credentials.
 
     >>> last_lines(b"a\nb\nc\n", 2)
     'b\nc'
     """
-    return "\n".join(output.decode(errors="replace").rstrip().splitlines()[-most:])
+    return redact("\n".join(output.decode(errors="replace").rstrip().splitlines()[-most:]))
