@@ -2,7 +2,7 @@
 
 from proa.analyze.cgo import explain_failure
 from proa.analyze.graph import list_graph, modules_of, packages_of
-from proa.analyze.key import content_key
+from proa.analyze.key import content_key, imports_key
 from proa.analyze.project import read_project
 
-__all__ = ["content_key", "explain_failure", "list_graph", "modules_of", "packages_of", "read_project"]
+__all__ = ["content_key", "explain_failure", "imports_key", "list_graph", "modules_of", "packages_of", "read_project"]

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from proa.analyze.graph import modules_of, packages_of
 from proa.errors import BuildFailed
 from proa.records.project import Graph, Main, Module, Package
@@ -76,3 +78,19 @@ def _digest(file: tuple[str, str, bool]) -> bytes:
         return b""
     except OSError as error:
         raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def imports_key(graph: Graph, main: Main) -> str:
+    """Return the sha256 over what the lock state and the use of C depend on: imports and lock files, not code.
+
+    Test files are not among what is listed, so an import that only a test changed is not seen.
+    """
+    packages, modules = packages_of(main, graph), modules_of(main, graph)
+    whole = hashlib.sha256()
+    named = (graph.toolchain, graph.platform, graph.asked, main, packages, modules)
+    whole.update(msgspec.json.encode(named, order="deterministic"))
+    locks = [file for file in _files(main, (), modules) if file[0].endswith(_LOCKS)]
+    for file in sorted(set(locks)):
+        whole.update(file[0].encode())
+        whole.update(_digest(file))
+    return whole.hexdigest()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from proa.cli.amounts import bytes_text, seconds_text
+from proa.records.binary import Binary
 from proa.records.image import Image
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
@@ -151,3 +152,22 @@ def _escape(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+def show_trial(trial: Trial) -> None:
+    """Print what a trial run showed, and the program's last lines where it did not go well."""
+    out = console()
+    out.print(f"  trial   {_trial(trial)}")
+    for missed in trial.missed_files:
+        out.print(f"  missed  {_escape(missed)}", style="dim")
+    if trial.verdict in ("failed", "not-ready") and trial.output:
+        out.print(_escape(trial.output), style="dim")
+
+
+def show_binary(binary: Binary) -> None:
+    """Print one line about a program that was built."""
+    linkage = "static" if binary.is_static else f"needs {binary.interpreter or ', '.join(binary.libraries)}"
+    console().print(
+        f"  built   {binary.name} {binary.platform} · {linkage} · {bytes_text(binary.unstripped_bytes)} linked → "
+        f"[bold]{bytes_text(binary.bytes)}[/bold] (strip: {binary.strip}) · {binary.go_version}"
+    )

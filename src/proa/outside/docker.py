@@ -88,6 +88,16 @@ class Engine:
         return found if isinstance(found, str) else ""
 
 
+def daemon_version(access: Access) -> str:
+    """Return the version of the docker engine that answers, or an empty string where none does."""
+    try:
+        with find_engine(access).ask("GET", "/version") as answer:
+            found = msgspec.json.decode(answer.read(_ANSWER_BYTES), type=dict[str, Any]).get("Version", "")
+    except (DaemonUnreachable, msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
 def _why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
 

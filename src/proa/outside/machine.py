@@ -68,3 +68,19 @@ def write_file(path: Path, content: bytes) -> None:
         raise NotWritable(f"{path.parent} does not exist", hint="make the folder first") from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path, *, mode: int) -> None:
+    """Copy a file so that the copy appears whole or not at all. Raises NoSpace, NotWritable."""
+    import shutil
+
+    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with disk_errors(target):
+            shutil.copyfile(source, scratch)
+            scratch.chmod(mode)
+            scratch.replace(target)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotWritable(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from proa.pack.bases import Base, BaseChoice, choose_base, list_files
 from proa.pack.dockerfile import dockerfile
 from proa.pack.image import Packed, index, pack
+from proa.pack.inputs import assets_digest, data_versions
 from proa.pack.unpack import unpack
 from proa.pack.untar import Limits
 
@@ -11,7 +12,9 @@ __all__ = [
     "BaseChoice",
     "Limits",
     "Packed",
+    "assets_digest",
     "choose_base",
+    "data_versions",
     "dockerfile",
     "index",
     "list_files",

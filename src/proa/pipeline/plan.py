@@ -1,0 +1,166 @@
+"""Before any work: which programs, for which platforms, with which settings, and what decides the result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from proa import analyze
+from proa.errors import NoMain, WrongUsage
+from proa.outside.access import Access
+from proa.outside.configuration import Loaded, load_configuration
+from proa.outside.git import read_git
+from proa.outside.go import Go, find_go, find_wanted
+from proa.outside.machine import cores, store_root, this_platform
+from proa.outside.store import Store
+from proa.records.configuration import Configuration, settings_of
+from proa.records.evidence import Finding
+from proa.records.platform import Platform
+from proa.records.project import Git, Graph, Main
+from proa.records.request import Request
+
+Say = Callable[[str], None]
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What every step works with."""
+
+    store: Store
+    environ: Mapping[str, str]
+    access: Access
+    jobs: int
+    say: Say
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One program to ship, and everything that decides what comes out."""
+
+    main: Main
+    directory: Path
+    """What asset paths are relative to and may not leave: the folder of proa.yaml, else the module's."""
+    go: Go
+    git: Git
+    settings: Configuration
+    origins: dict[str, str]
+    """Where each setting that is no default came from."""
+    platforms: tuple[Platform, ...]
+    graphs: tuple[Graph, ...]
+    """One per platform."""
+    keys: tuple[str, ...]
+    """One per platform: the content of everything that is compiled."""
+    findings: tuple[Finding, ...] = ()
+
+
+def open_bench(request: Request, environ: Mapping[str, str], say: Say) -> Bench:
+    """Return the store and the cores to work with, and how images outside may be reached."""
+    access = Access(
+        environ=environ,
+        insecure_registries=request.insecure_registries,
+        allows_any_insecure=request.allows_any_insecure,
+    )
+    store = Store(store_root(environ))
+    return Bench(store=store, environ=environ, access=access, jobs=request.jobs or cores(), say=say)
+
+
+def lay_plans(bench: Bench, request: Request, *, is_image: bool = True) -> tuple[Plan, ...]:
+    """Find the programs asked for and everything that decides what comes out of them.
+
+    This is all that runs where nothing changed: one ``go list`` per platform, git, and hashing local files.
+    """
+    bench.say("reading the project")
+    directory = Path(request.directory).absolute()
+    home = _home(directory, request.sources[0])
+    loaded = load_configuration(home, environ=bench.environ)
+    common, _ = settings_of(loaded.configuration, (), request.overrides)
+    platforms = _platforms(request.platforms or common.platforms, is_image=is_image)
+    go = find_go(bench.environ, wanted=find_wanted(home, bench.environ))
+
+    def listed(platform: Platform) -> Graph:
+        return analyze.list_graph(
+            request.sources,
+            directory=directory,
+            platform=platform,
+            go=go,
+            settings=common.build,
+            modules_directory=bench.store.root / "modules",
+        )
+
+    with ThreadPoolExecutor(max_workers=len(platforms) + 1) as pool:
+        git = pool.submit(read_git, home, environ=bench.environ)
+        graphs = tuple(pool.map(listed, platforms))
+    # One git for all: programs of one call share a repository, and those of a module version have none.
+    return tuple(
+        _plan(
+            main,
+            loaded=loaded,
+            overrides=request.overrides,
+            go=go,
+            git=Git() if main.module_version else git.result(),
+            platforms=platforms,
+            graphs=graphs,
+        )
+        for main in graphs[0].mains
+    )
+
+
+def _plan(
+    main: Main,
+    *,
+    loaded: Loaded,
+    overrides: Mapping[str, object],
+    go: Go,
+    git: Git,
+    platforms: tuple[Platform, ...],
+    graphs: tuple[Graph, ...],
+) -> Plan:
+    settings, origins = settings_of(loaded.configuration, _names(main), overrides)
+    for platform, graph in zip(platforms, graphs, strict=True):
+        if all(one.import_path != main.import_path for one in graph.mains):
+            raise NoMain(f"{main.import_path} is no main package on {platform}", hint="look at its build constraints")
+    # A revision decides the program only where it is stamped in.
+    extra = [_encoded(settings.build), *([_encoded(git)] if settings.build.stamp else [])]
+    folder = main.directory if main.module_version else main.module_directory
+    return Plan(
+        main=main,
+        directory=loaded.file.parent if loaded.file and not main.module_version else Path(folder),
+        go=go,
+        git=git,
+        settings=settings,
+        origins=origins,
+        platforms=platforms,
+        graphs=graphs,
+        keys=tuple(analyze.content_key(graph, main, extra=extra) for graph in graphs),
+        findings=loaded.findings,
+    )
+
+
+def _home(directory: Path, source: str) -> Path:
+    """Return the folder whose proa.yaml, go.mod and repository hold: the source's own where it is a folder."""
+    folder = directory / source.removesuffix("...").rstrip("/")
+    return folder.resolve() if "@" not in source and folder.is_dir() else directory
+
+
+def _platforms(words: Sequence[str], *, is_image: bool) -> tuple[Platform, ...]:
+    platforms = tuple(dict.fromkeys(Platform.parse(word) for word in words)) or (this_platform(),)
+    for platform in platforms:
+        if is_image and platform.os != "linux":
+            raise WrongUsage(
+                f"{platform} has no image: its containers do not start from an empty base",
+                hint="use linux/…; `proa build --platform` makes a bare program for any platform",
+            )
+    return platforms
+
+
+def _names(main: Main) -> tuple[str, ...]:
+    """Return what a program may be called in proa.yaml, the most exact last."""
+    if not main.module_directory:
+        return (main.name,)
+    return (main.name, main.import_path, "./" + os.path.relpath(main.directory, main.module_directory))
+
+
+def _encoded(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record, order="deterministic").decode()

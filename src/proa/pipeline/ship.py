@@ -1,0 +1,164 @@
+"""The main job, from the plans to the published digest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from proa import pack, publish
+from proa.errors import TrialFailed, TrialRequired
+from proa.outside.images import write_image
+from proa.outside.machine import this_platform, write_file
+from proa.outside.store import Store
+from proa.pipeline import steps
+from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
+from proa.records.evidence import LeftOut
+from proa.records.image import Image
+from proa.records.oci import Descriptor, Manifest
+from proa.records.reference import Reference
+from proa.records.request import Request
+from proa.records.shipment import Shipment, document
+from proa.records.trial import Trial
+
+
+def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Shipment, ...]:
+    """Take every program asked for from source to its destinations.
+
+    Raises any ProaError. All programs are built and tried before the first one is published.
+    """
+    bench = open_bench(request, environ, progress)
+    started = time.monotonic()
+    plans = lay_plans(bench, request)
+    places = publish.destinations(
+        [plan.main for plan in plans],
+        to=request.to,
+        should_push=request.should_push,
+        repository=publish.chosen_repository(environ, plans[0].settings.repo),
+        naming=request.naming,
+        tags=request.tags,
+    )
+    planned_s = time.monotonic() - started
+    together = steps.Log()
+    steps.build_together(bench, plans, together)
+    with bench.store.using():
+        ready = [
+            _prepare(
+                steps.Work(bench=bench, plan=plan, log=steps.Log(planned_s, together)),
+                should_try=request.should_try,
+                requires_trial=request.requires_trial,
+            )
+            for plan in plans
+        ]
+        return tuple(
+            _publish(bench, shipment, whole, where, with_referrers=request.with_referrers)
+            for (shipment, whole), where in zip(ready, places, strict=True)
+        )
+
+
+def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:
+    """Analyze, build, pack and try one program; return what is known of it, and the image or index.
+
+    Raises TrialFailed, TrialRequired.
+    """
+    plan, store, log = work.plan, work.bench.store, work.log
+    # A second run of the same content waits here and then finds everything kept.
+    with store.lock(f"ship {plan.keys[0]}"):
+        project = steps.analyze_source(work)
+        images: list[Image] = []
+        findings = [*plan.findings, *project.findings]
+        left_out: tuple[LeftOut, ...] = ()
+        for number, platform in enumerate(plan.platforms):
+            binary = steps.build_program(work, number)
+            needs = steps.find_needs(work, number, binary)
+            packed = steps.pack_image(work, binary, needs, project=project, base=steps.fetch_base(work, platform))
+            tried = steps.try_program(work, packed.image, project) if should_try else None
+            images.append(msgspec.structs.replace(packed.image, trial=tried))
+            findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
+            left_out = left_out or needs.left_out
+    if not should_try:
+        log.note("trial", "off")
+    judge([(f"{plan.main.name} on {image.platform}", image.trial) for image in images], requires_trial=requires_trial)
+    whole = images[0].manifest
+    if len(images) > 1:
+        whole = pack.index(images, annotations=_annotations(images, store), store=store)
+    shipment = Shipment(
+        program=plan.main.import_path,
+        reference="",
+        digest=whole.digest,
+        version=plan.main.module_version or plan.git.tag,
+        images=tuple(images),
+        trial=_representative(images),
+        timings_s=log.timings_s,
+        cache=log.cache,
+        findings=tuple(findings),
+        left_out=left_out,
+    )
+    return shipment, whole
+
+
+def judge(tried: Sequence[tuple[str, Trial | None]], *, requires_trial: bool) -> None:
+    """Let nothing pass that failed, nor, where a trial is required, what could not be tried.
+
+    Raises TrialFailed, TrialRequired.
+    """
+    for name, trial in tried:
+        if trial is not None and trial.verdict == "failed":
+            raise TrialFailed(f"the trial of {name} failed: {trial.reason}", output=trial.output, hint=trial.remedy)
+    for name, trial in tried:
+        if requires_trial and (trial is None or trial.verdict == "skipped"):
+            raise TrialRequired(f"{name} was not tried: {trial.reason if trial else 'trials are switched off'}")
+
+
+def _representative(images: Sequence[Image]) -> Trial | None:
+    here = this_platform()
+    native = next(
+        (image for image in images if (image.platform.os, image.platform.architecture) == (here.os, here.architecture)),
+        images[0],
+    )
+    return native.trial
+
+
+def _annotations(images: Sequence[Image], store: Store) -> dict[str, str]:
+    """Return what all the images say of themselves alike; their index says the same."""
+    manifests = [msgspec.json.decode(store.read_blob(image.digest), type=Manifest) for image in images]
+    found = [manifest.annotations or {} for manifest in manifests]
+    return {key: value for key, value in found[0].items() if all(one.get(key) == value for one in found)}
+
+
+def _publish(
+    bench: Bench, shipment: Shipment, whole: Descriptor, places: Sequence[Reference], *, with_referrers: bool
+) -> Shipment:
+    """Write one program's image to its destinations, and its record beside it."""
+    store, log = bench.store, steps.Log()
+    with log.stage("publish"):
+        named = msgspec.structs.replace(shipment, reference=_reference(places[0], whole))
+        record = publish.attach_shipment(msgspec.json.encode(document(named)), whole, store=store)
+        references = []
+        for place in places:
+            bench.say(f"publishing {place}")
+            is_known = place.transport == "store" and store.reference(str(place.name)) == whole
+            log.note("publish", "hit" if is_known else "miss")
+            # An exported folder or archive holds only the image: other tools refuse one with two entries.
+            is_plain = place.transport in ("oci", "oci-archive") and not with_referrers
+            referrers = () if is_plain else (record,)
+            references.append(write_image(whole, place, store=store, access=bench.access, referrers=referrers))
+    return msgspec.structs.replace(
+        named,
+        reference=references[0],
+        timings_s={**shipment.timings_s, **log.timings_s},
+        cache={**shipment.cache, **log.cache},
+    )
+
+
+def _reference(place: Reference, whole: Descriptor) -> str:
+    """Return the name the record gives the image: where it goes first, and its digest."""
+    name = str(place.name.repository) if place.name and place.name.path else place.path
+    return f"{name}@{whole.digest}"
+
+
+def write_references(file: str, references: str) -> None:
+    """Write the references to a file, whole or not at all. Raises NotWritable, NoSpace."""
+    write_file(Path(file), references.encode())

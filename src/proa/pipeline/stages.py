@@ -1,0 +1,109 @@
+"""The stages alone, as their commands call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from proa import pack
+from proa.errors import WrongUsage
+from proa.outside.images import fetch_image
+from proa.outside.machine import copy_file, this_platform
+from proa.pipeline import steps
+from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
+from proa.pipeline.ship import judge
+from proa.records.analysis import Analysis
+from proa.records.binary import Binary
+from proa.records.configuration import Configuration, settings_of
+from proa.records.platform import Platform
+from proa.records.reference import parse_reference
+from proa.records.request import Request
+from proa.records.trial import Trial
+
+__all__ = ["analyze_all", "build_all", "dockerfiles", "encode_analyses", "encode_records", "judge", "try_reference"]
+
+
+def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Analysis, ...]:
+    """Return what every program asked for is and needs, on its first platform. Raises any ProaError of the way."""
+    bench = open_bench(request, environ, progress)
+    found = []
+    with bench.store.using():
+        for plan in lay_plans(bench, request):
+            work = steps.Work(bench=bench, plan=plan, log=steps.Log())
+            project = steps.analyze_source(work)
+            binary = steps.build_program(work, 0)
+            found.append(
+                Analysis(
+                    project=project,
+                    platform=plan.platforms[0],
+                    needs=steps.find_needs(work, 0, binary),
+                    settings=plan.settings,
+                    origins=plan.origins,
+                    findings=binary.findings,
+                )
+            )
+    return tuple(found)
+
+
+def build_all(
+    request: Request, *, output: str, environ: Mapping[str, str], progress: Say
+) -> tuple[tuple[Binary, str], ...]:
+    """Build every program asked for and put it where ``output`` says; return the records and the paths.
+
+    Several files need a folder to go to; with several platforms each file's name ends in its platform.
+    Raises WrongUsage and any ProaError of the way.
+    """
+    bench = open_bench(request, environ, progress)
+    with bench.store.using():
+        plans = lay_plans(bench, request, is_image=False)
+        steps.build_together(bench, plans, steps.Log())
+        pairs = [(plan, number) for plan in plans for number in range(len(plan.platforms))]
+        target = Path(request.directory, output or ".")
+        is_folder = target.is_dir() or output.endswith("/")
+        if len(pairs) > 1 and not is_folder:
+            raise WrongUsage(f"--output {output} is one file for {len(pairs)} programs", hint="name a folder")
+        built = []
+        for plan, number in pairs:
+            binary = steps.build_program(steps.Work(bench=bench, plan=plan, log=steps.Log()), number)
+            path = target / _file_name(plan, number) if is_folder else target
+            copy_file(bench.store.blob_path(binary.digest), path, mode=0o755)
+            built.append((binary, str(path)))
+    return tuple(built)
+
+
+def _file_name(plan: Plan, number: int) -> str:
+    platform = plan.platforms[number]
+    suffix = f"-{str(platform).replace('/', '-')}" if len(plan.platforms) > 1 else ""
+    return f"{plan.main.name}{suffix}" + (".exe" if platform.os == "windows" else "")
+
+
+def dockerfiles(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[str, ...]:
+    """Return the equivalent multi-stage Dockerfile of every program asked for."""
+    analyses = analyze_all(request, environ=environ, progress=progress)
+    return tuple(pack.dockerfile(one.project, one.needs, one.settings.image) for one in analyses)
+
+
+def try_reference(image: str, request: Request, *, environ: Mapping[str, str], progress: Say) -> Trial:
+    """Fetch an image from anywhere, run it under the limits asked for, and return what it showed."""
+    bench = open_bench(request, environ, progress)
+    settings, _ = settings_of(Configuration(), (), request.overrides)
+    platform = Platform.parse(request.platforms[0]) if request.platforms else this_platform()
+    with bench.store.using():
+        progress(f"fetching {image}")
+        manifest = fetch_image(parse_reference(image), platform, store=bench.store, access=bench.access)
+        limits, probe = steps.limits_of(settings.trial), steps.probe_of(settings.trial)
+        progress(f"trying {image}")
+        return steps.run_image(bench, manifest, platform, settings.trial.engine, limits=limits, probe=probe)
+
+
+def encode_analyses(analyses: Sequence[Analysis]) -> bytes:
+    """Return analyses as JSON, one document or a list of them."""
+    return encode_records(analyses)
+
+
+def encode_records(records: Sequence[msgspec.Struct]) -> bytes:
+    """Return records as indented JSON: one alone, several as a list."""
+    whole = records[0] if len(records) == 1 else list(records)
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"

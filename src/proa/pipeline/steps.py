@@ -1,0 +1,353 @@
+"""The steps, each kept in the store under a key of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from proa import __version__, analyze, build, pack, trial
+from proa.errors import WrongConfiguration, WrongUsage
+from proa.outside.images import fetch_image
+from proa.outside.store import Store
+from proa.pipeline.plan import Bench, Plan
+from proa.records.binary import Binary
+from proa.records.configuration import TrialSettings
+from proa.records.evidence import Needs
+from proa.records.image import Image
+from proa.records.oci import Descriptor
+from proa.records.platform import Platform
+from proa.records.project import Facts, Project
+from proa.records.reference import Reference, parse_reference
+from proa.records.shipment import CacheState
+from proa.records.trial import Limits, Probe, Trial
+
+_Record = TypeVar("_Record")
+
+
+class Log:
+    """Seconds and cache states by stage, filled while one program is shipped."""
+
+    def __init__(self, planned_s: float = 0.0, before: Log | None = None) -> None:
+        self.timings_s: dict[str, float] = {"analyze": round(planned_s, 4)} if planned_s else {}
+        self.timings_s.update(before.timings_s if before else {})
+        self.cache: dict[str, CacheState] = dict(before.cache) if before else {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the block's time to a stage."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings_s[name] = round(self.timings_s.get(name, 0.0) + time.monotonic() - started, 4)
+
+    def note(self, name: str, state: CacheState) -> None:
+        """Note what happened; one miss makes the stage a miss."""
+        if self.cache.get(name) != "miss":
+            self.cache[name] = state
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One program on the bench, and what is noted of the work on it."""
+
+    bench: Bench
+    plan: Plan
+    log: Log
+
+
+def key_of(*parts: Any) -> str:
+    """Return a key for what depends on these records and strings, and on this version of proa.
+
+    >>> key_of("a", 1) == key_of("a", 1), key_of("a", 1) == key_of("a", 2)
+    (True, False)
+    """
+    return hashlib.sha256(msgspec.json.encode([__version__, *parts], order="deterministic")).hexdigest()
+
+
+def kept(
+    work: Work,
+    stage: str,
+    key: str,
+    *,
+    kind: type[_Record],
+    make: Callable[[], _Record],
+    is_whole: Callable[[_Record], bool] = lambda _record: True,
+) -> _Record:
+    """Return what a step returned for this key, or do it and keep the result.
+
+    ``is_whole`` says whether the blobs a kept record names are still there.
+    """
+    store, log = work.bench.store, work.log
+    with log.stage(stage):
+        content = store.stage(stage, key)
+        if content is not None:
+            try:
+                record = msgspec.json.decode(content, type=kind)
+            except msgspec.MsgspecError:
+                record = None
+            if record is not None and is_whole(record):
+                log.note(stage, "hit")
+                return record
+        record = make()
+        store.set_stage(stage, key, msgspec.json.encode(record))
+        log.note(stage, "miss")
+        return record
+
+
+def analyze_source(work: Work) -> Project:
+    """Return all that the source says of the program, on its first platform."""
+    plan = work.plan
+    graph, packages = plan.graphs[0], analyze.packages_of(plan.main, plan.graphs[0])
+
+    def read() -> Project:
+        work.bench.say(f"analyzing {plan.main.import_path}")
+        return analyze.read_project(plan.main, graph, go=plan.go, git=plan.git, settings=plan.settings.build)
+
+    # Lock files and the use of C change with imports, not with every line of code.
+    key = analyze.imports_key(graph, plan.main)
+    project = kept(work, "analyze", key_of("project", key), kind=Project, make=read)
+    facts = kept(
+        work,
+        "analyze",
+        key_of("facts", plan.keys[0], plan.main),
+        kind=Facts,
+        make=lambda: analyze.read_facts(plan.main, packages),
+    )
+    return msgspec.structs.replace(
+        project, main=plan.main, git=plan.git, environment=facts.environment, ports=facts.ports, routes=facts.routes
+    )
+
+
+def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
+    """Build what is not kept yet: programs of one place by one go command, platforms side by side.
+
+    The results are kept; ``build_program`` then finds them.
+    """
+    store = bench.store
+    waiting: dict[str, list[Plan]] = {}
+    for plan in plans:
+        if any(store.stage("build", _build_key(plan, number)) is None for number in range(len(plan.platforms))):
+            waiting.setdefault(key_of(plan.settings.build, plan.git, plan.go.program), []).append(plan)
+    for group in waiting.values():
+        first = group[0]
+        if len(group) * len(first.platforms) == 1:
+            continue
+        bench.say(f"building {', '.join(plan.main.name for plan in group)} for {', '.join(map(str, first.platforms))}")
+        with log.stage("build"):
+            built = build.build_all(
+                [plan.main for plan in group],
+                first.platforms,
+                first.settings.build,
+                git=first.git,
+                go=first.go,
+                store=store,
+                jobs=bench.jobs,
+            )
+        for plan in group:
+            for number, platform in enumerate(plan.platforms):
+                store.set_stage("build", _build_key(plan, number), msgspec.json.encode(built[plan.main, platform]))
+        log.note("build", "miss")
+
+
+def build_program(work: Work, number: int) -> Binary:
+    """Return the program for one of the plan's platforms, linked, proved and stripped."""
+    bench, plan = work.bench, work.plan
+    store, platform = bench.store, plan.platforms[number]
+
+    def make() -> Binary:
+        bench.say(f"building {plan.main.name} for {platform}")
+        return build.build(
+            plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
+        )
+
+    return kept(
+        work,
+        "build",
+        _build_key(plan, number),
+        kind=Binary,
+        make=make,
+        is_whole=lambda binary: store.has_blob(binary.digest) and store.has_blob(binary.unstripped_digest),
+    )
+
+
+def _build_key(plan: Plan, number: int) -> str:
+    return key_of("binary", plan.keys[number])
+
+
+def find_needs(work: Work, number: int, binary: Binary) -> Needs:
+    """Return what the program needs at run time, read from the program as it was linked."""
+    plan, store = work.plan, work.bench.store
+
+    def make() -> Needs:
+        work.bench.say(f"reading what {plan.main.name} needs at run time")
+        packages = analyze.packages_of(plan.main, plan.graphs[number])
+        return analyze.find_needs(store.blob_path(binary.unstripped_digest), plan.main, packages)
+
+    key = key_of("needs", binary.unstripped_digest, plan.keys[number], plan.main)
+    return kept(work, "analyze", key, kind=Needs, make=make)
+
+
+def fetch_base(work: Work, platform: Platform) -> pack.Base | None:
+    """Return the image to build on, fetched into the store; None for an empty one."""
+    asked = work.plan.settings.image.base
+    if asked in ("auto", "scratch"):
+        return None
+    work.bench.say(f"fetching {asked}")
+    with work.log.stage("pack"):
+        manifest = fetch_image(base_reference(asked), platform, store=work.bench.store, access=work.bench.access)
+    return pack.Base(reference=asked, manifest=manifest)
+
+
+def base_reference(text: str) -> Reference:
+    """Return where a base is; a bare name is in a registry, as in a Dockerfile's FROM.
+
+    >>> base_reference("alpine:3.22").transport, base_reference("oci:dir").transport
+    ('docker', 'oci')
+    """
+    reference = parse_reference(text)
+    return parse_reference(f"docker://{text}") if reference.transport == "store" else reference
+
+
+def pack_image(work: Work, binary: Binary, needs: Needs, *, project: Project, base: pack.Base | None) -> pack.Packed:
+    """Return the image of one program for one platform."""
+    bench, plan = work.bench, work.plan
+    store, settings = bench.store, plan.settings.image
+    dated = source_date(bench.environ)
+
+    def make() -> pack.Packed:
+        bench.say(f"packing {plan.main.name} for {binary.platform}")
+        return pack.pack(
+            binary,
+            needs,
+            settings,
+            project=project,
+            base=base,
+            store=store,
+            directory=plan.directory,
+            jobs=bench.jobs,
+            created_epoch_s=dated,
+        )
+
+    assets = pack.assets_digest(settings, needs, main=plan.main, directory=plan.directory, store=store)
+    decides = (binary, needs, settings, base, plan.git, plan.main, project.ports, assets, dated)
+    return kept(
+        work,
+        "pack",
+        key_of("image", *decides, pack.data_versions(needs)),
+        kind=pack.Packed,
+        make=make,
+        is_whole=lambda packed: _is_stored(store, packed.image),
+    )
+
+
+def source_date(environ: Mapping[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH, or None where it is not set. Raises WrongUsage.
+
+    Source: https://reproducible-builds.org/specs/source-date-epoch/.
+    """
+    text = environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise WrongUsage(f"SOURCE_DATE_EPOCH={text!r} is not a number of seconds")
+    return int(text) if text else None
+
+
+def _is_stored(store: Store, image: Image) -> bool:
+    return store.has_blob(image.digest) and all(store.has_blob(layer.digest) for layer in image.layers)
+
+
+def try_program(work: Work, image: Image, project: Project) -> Trial:
+    """Return what the image did when it was run under its limits; a run that went well is not repeated."""
+    bench, settings = work.bench, work.plan.settings.trial
+    limits = limits_of(settings, user=image.user)
+    probe = probe_of(
+        settings,
+        routes=tuple(dict.fromkeys(route.path for route in project.routes if route.is_health)),
+        listens=bool(project.ports) or None,
+    )
+    names = tuple(dict.fromkeys(variable.name for variable in project.environment))
+
+    def make() -> Trial:
+        bench.say(f"trying {work.plan.main.name} on {image.platform}")
+        return run_image(
+            bench, image.manifest, image.platform, settings.engine, limits=limits, probe=probe, names=names
+        )
+
+    return kept(
+        work,
+        "trial",
+        key_of("trial", image.digest, limits, probe, settings.engine, names),
+        kind=Trial,
+        make=make,
+        is_whole=lambda trial: trial.verdict in ("ready", "started", "not-ready"),
+    )
+
+
+def run_image(
+    bench: Bench,
+    manifest: Descriptor,
+    platform: Platform,
+    engine: str,
+    *,
+    limits: Limits,
+    probe: Probe,
+    names: tuple[str, ...] = (),
+) -> Trial:
+    """Unpack an image of the store and run it under limits; nothing of it is left afterwards."""
+    with bench.store.folder() as folder:
+        root = folder / "root"
+        root.mkdir(mode=0o755)
+        config = pack.unpack(manifest.digest, root, store=bench.store)
+        return trial.try_image(
+            root,
+            config,
+            limits=limits,
+            probe=probe,
+            platform=platform,
+            engine=engine,
+            environ=bench.environ,
+            environment=names,
+            progress=bench.say,
+        )
+
+
+def limits_of(settings: TrialSettings, *, user: str = "") -> Limits:
+    """Return the limits of a trial run. Raises WrongConfiguration."""
+    return Limits(
+        user=user or Limits().user,
+        memory_bytes=memory_bytes(settings.memory),
+        start_timeout_s=settings.start_timeout_s,
+        stop_timeout_s=settings.stop_timeout_s,
+    )
+
+
+def probe_of(settings: TrialSettings, *, routes: tuple[str, ...] = (), listens: bool | None = None) -> Probe:
+    """Return what is asked of the program: what the settings say, else what its source says."""
+    return Probe(
+        arguments=settings.args,
+        environment=tuple(sorted(settings.env.items())),
+        ports=settings.ports,
+        routes=settings.routes or routes,
+        is_server=settings.server if settings.server is not None else listens,
+    )
+
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+"""Source: Kubernetes, "Resource units in Kubernetes"."""
+
+
+def memory_bytes(text: str) -> int:
+    """Return a memory limit written as Kubernetes writes it. Raises WrongConfiguration.
+
+    >>> memory_bytes("512Mi")
+    536870912
+    """
+    match = re.fullmatch(r"([0-9]{1,15})(k|M|G|Ki|Mi|Gi|)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise WrongConfiguration(f"trial.memory: {text!r} is not a size", hint="write it as 512Mi or 1Gi")
+    return int(match[1]) * _UNITS[match[2]]
