@@ -133,7 +133,7 @@ def end(process: subprocess.Popen[bytes], *, patience_s: float = 2.0) -> None:
 
 
 # scheme://name:secret@ and scheme://token@; git@ and the like are names that everybody may know.
-_CREDENTIALS = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?!(?:git|hg|ssh)@)[^\s/@\"']+@")
+_CREDENTIALS = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?!(?:git|hg|ssh)@)[^\s/\"']+@")
 
 
 def redact(text: str) -> str:
