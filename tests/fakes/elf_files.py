@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 CODE = b"\x90" * 300
 DATA = b"data" * 40
-BUILDINFO = b"\xff Go buildinf:\x08\x02" + b"\0" * 16 + b"\x09go1.26.8" + b"\x00" * 20
+BUILDINFO = b"\xff Go buildinf:\x08\x02" + b"\0" * 16 + b"\x08go1.26.8" + b"\x00" * 20
 BUILD_ID = bytes(range(20))
 
 

@@ -65,7 +65,9 @@ def plan(program: Elf, level: Strip) -> Plan | str | None:
     kept = [section for section in program.sections if section.index not in gone]
     if reason := _odd(program, kept, gone):
         return reason
-    return _laid_out(program, kept)
+    made = _laid_out(program, kept)
+    # What overlaps in the linked file would be written once for each section.
+    return made if made.total_bytes <= len(program.data) else "its sections overlap"
 
 
 def _left_out(program: Elf, level: Strip) -> set[int]:
