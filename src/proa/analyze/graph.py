@@ -53,7 +53,7 @@ def list_graph(
     graphs: list[Graph] = []
     listings = [(place, ask.listed(place)) for place in source.places]
     if source.folder is not None and not any(_mains(listed, place) for place, listed in listings):
-        listings = _look_below(listings, source.folder, ask)
+        listings = _look_below(listings, source.folder, directory, ask)
     mains = [main for place, listed in listings for main in _mains(listed, place)]
     if source.places:
         chosen = set(choose_mains(mains, folder=source.folder)) if mains else _refuse(listings, source.folder)
@@ -151,13 +151,14 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _look_below(
-    listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path, ask: _Ask
+    listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path, directory: Path, ask: _Ask
 ) -> list[tuple[Place, tuple[Listed, ...]]]:
     """List everything below a folder that is no program itself.
 
     Where nothing is there either, what is wrong with the folder itself is raised first.
     """
-    wide = [(place, ask.listed(place)) for place in below(folder, {**ask.go.environment, **ask.settings.env})]
+    environ = {**ask.go.environment, **ask.settings.env}
+    wide = [(place, ask.listed(place)) for place in below(folder, directory=directory, environ=environ)]
     if any(_mains(listed, place) for place, listed in wide):
         return wide
     return [*((place, tuple(listed)) for place, listed in listings), *wide]

@@ -79,9 +79,9 @@ def parse_versioned(word: str) -> tuple[str, str]:
     return path, version
 
 
-def below(folder: Path, environ: Mapping[str, str]) -> tuple[Place, ...]:
+def below(folder: Path, *, directory: Path, environ: Mapping[str, str]) -> tuple[Place, ...]:
     """Return how to ask for everything below a folder, in every module of a workspace that starts there."""
-    return _merge(list(_local(f"{folder}/...", folder, environ)))
+    return _merge(list(_local(f"{folder}/...", directory.resolve(), environ)))
 
 
 def find_modules(folder: Path) -> list[Path]:
@@ -116,7 +116,7 @@ def _local(word: str, here: Path, environ: Mapping[str, str]) -> Iterator[tuple[
     stem, dots = (word[:-3].rstrip("/") or "/", True) if word.endswith("...") else (word, False)
     is_path = word.startswith(("./", "../", "/")) or word in (".", "..", "...") or _exists(here, stem)
     if not is_path:
-        yield _place(here, environ), word
+        yield _place(here, here, environ), word
         return
     folder = (here / ("." if word == "..." else stem)).resolve()
     if folder.is_file() and folder.suffix == ".go":
@@ -127,7 +127,7 @@ def _local(word: str, here: Path, environ: Mapping[str, str]) -> Iterator[tuple[
     # A folder that stands for several modules has no package of its own.
     suffix = "/..." if dots or roots != [folder] else ""
     for root in roots:
-        place = _place(root, environ)
+        place = _place(root, here, environ)
         yield place, _relative(root, place.directory) + suffix
 
 
@@ -137,8 +137,7 @@ def _roots(folder: Path, dots: bool, environ: Mapping[str, str]) -> list[Path]:
     module = find_upward("go.mod", folder)
     starts_here = work is not None and work.parent.resolve() == folder
     if work is not None and starts_here and (dots or module is None or module.parent != folder):
-        uses = [(folder / use).resolve() for use in read_mod(work).uses]
-        if uses:
+        if uses := _uses(work):
             return uses
     if module is not None:
         return [folder]
@@ -151,17 +150,22 @@ def _roots(folder: Path, dots: bool, environ: Mapping[str, str]) -> list[Path]:
     )
 
 
-def _place(folder: Path, environ: Mapping[str, str]) -> Place:
+def _place(folder: Path, here: Path, environ: Mapping[str, str]) -> Place:
+    """Return where to ask for a folder: the workspace that uses its module, the user's own first, or the module."""
     module = find_upward("go.mod", folder)
-    work = workspace_file(folder, environ)
-    if work is not None:
+    works = [work for work in (workspace_file(here, environ), workspace_file(folder, environ)) if work is not None]
+    for work in works:
         root = work.parent.resolve()
-        if module is None or module.parent in {(root / use).resolve() for use in read_mod(work).uses}:
+        if module is None or module.parent in _uses(work):
             return Place(directory=root)
     if module is None:
         raise NoProject(f"no go.mod was found in {folder} or above it")
     # A workspace that does not use this module would refuse to list it.
-    return Place(directory=module.parent, environment={"GOWORK": "off"} if work is not None else {})
+    return Place(directory=module.parent, environment={"GOWORK": "off"} if workspace_file(folder, environ) else {})
+
+
+def _uses(work: Path) -> list[Path]:
+    return [(work.parent / use).resolve() for use in read_mod(work).uses]
 
 
 def _relative(folder: Path, root: Path) -> str:

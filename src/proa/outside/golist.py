@@ -183,10 +183,9 @@ def check_platform(platform: Platform, go: Go) -> None:
         ran = go.call(["tool", "dist", "list"], directory=Path("/"), accept=None)
         if pair in ran.text.split():
             return
-    near = difflib.get_close_matches(pair, ports, n=1)
-    raise UnknownPlatform(
-        f"Go does not build for {platform}", hint=f"did you mean {near[0]}?" if near and near[0] != pair else ""
-    )
+    near = [port for port in difflib.get_close_matches(pair, ports, n=1) if port != pair]
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise UnknownPlatform(f"Go does not build for {platform}", hint=f"{guess}see `go tool dist list`")
 
 
 _VARIANTS = {
@@ -208,7 +207,7 @@ _LOCK = re.compile(
 _FETCH = re.compile(
     r"module lookup disabled|dial tcp|no such host|40[34] (?:Not Found|Forbidden)|410 Gone|unrecognized import path"
     r"|invalid version|unknown revision|no matching versions|reading https?://|connection refused|Could not resolve"
-    r"|i/o timeout|TLS handshake|x509:|repository .* not found|cannot find module providing"
+    r"|i/o timeout|TLS handshake|x509:|repository .* not found"
 )
 _TOO_NEW = re.compile(r"requires go ?>= ?(\S+) \(running go ?([^;)]+)|toolchain not available|download go[\d.]+")
 _REMEDIES = (
