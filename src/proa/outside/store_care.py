@@ -20,6 +20,7 @@ from proa.errors import ProaError
 from proa.outside.manifests import DOCUMENT_BYTES, media_type_of, parts, read_document
 from proa.outside.store import Store, disk_errors
 from proa.records.evidence import Finding
+from proa.records.listing import Usage
 from proa.records.oci import INDEX_TYPES, MANIFEST_TYPES, Descriptor, Index, is_digest
 
 LIMIT_BYTES = 10 << 30
@@ -27,18 +28,6 @@ LIMIT_BYTES = 10 << 30
 _YOUNG_S = 3600.0
 """While another process uses the store, nothing younger than this is removed: it may be in the making."""
 _MENTION = re.compile(rb"sha256:[0-9a-f]{64}")
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds."""
-
-    references: int
-    blobs: int
-    blob_bytes: int
-    stages: int
-    stage_bytes: int
-    leftover_bytes: int
-    """Of files that are being written, or whose writer is gone."""
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):

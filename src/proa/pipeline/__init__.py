@@ -9,14 +9,15 @@ compiled, packed, compressed, run or uploaded; the key is content, never a time 
 
 from __future__ import annotations
 
-from proa.pipeline.ship import ship, write_references
+from proa.pipeline.care import check_store, list_store, prune_store
+from proa.pipeline.ship import judge, ship, write_references
 from proa.pipeline.stages import (
     analyze_all,
     build_all,
     dockerfiles,
     encode_analyses,
+    encode_list,
     encode_records,
-    judge,
     try_reference,
 )
 from proa.pipeline.tools import examine
@@ -24,11 +25,15 @@ from proa.pipeline.tools import examine
 __all__ = [
     "analyze_all",
     "build_all",
+    "check_store",
     "dockerfiles",
     "encode_analyses",
+    "encode_list",
     "encode_records",
     "examine",
     "judge",
+    "list_store",
+    "prune_store",
     "ship",
     "try_reference",
     "write_references",

@@ -14,6 +14,7 @@ from proa.outside.images import write_image
 from proa.outside.machine import this_platform, write_file
 from proa.outside.store import Store
 from proa.pipeline import steps
+from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
 from proa.records.evidence import LeftOut
 from proa.records.image import Image
@@ -52,10 +53,13 @@ def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tupl
             )
             for plan in plans
         ]
-        return tuple(
+        shipped = tuple(
             _publish(bench, shipment, whole, where, with_referrers=request.with_referrers)
             for (shipment, whole), where in zip(ready, places, strict=True)
         )
+    if any("miss" in shipment.cache.values() for shipment in shipped):
+        keep_within(bench.store, environ=environ)
+    return shipped
 
 
 def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:

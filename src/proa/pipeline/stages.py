@@ -13,7 +13,6 @@ from proa.outside.images import fetch_image
 from proa.outside.machine import copy_file, this_platform
 from proa.pipeline import steps
 from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
-from proa.pipeline.ship import judge
 from proa.records.analysis import Analysis
 from proa.records.binary import Binary
 from proa.records.configuration import Configuration, settings_of
@@ -21,8 +20,6 @@ from proa.records.platform import Platform
 from proa.records.reference import parse_reference
 from proa.records.request import Request
 from proa.records.trial import Trial
-
-__all__ = ["analyze_all", "build_all", "dockerfiles", "encode_analyses", "encode_records", "judge", "try_reference"]
 
 
 def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Analysis, ...]:
@@ -105,5 +102,9 @@ def encode_analyses(analyses: Sequence[Analysis]) -> bytes:
 
 def encode_records(records: Sequence[msgspec.Struct]) -> bytes:
     """Return records as indented JSON: one alone, several as a list."""
-    whole = records[0] if len(records) == 1 else list(records)
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
+    return encode_list(records) if len(records) != 1 else msgspec.json.format(msgspec.json.encode(records[0])) + b"\n"
+
+
+def encode_list(records: Sequence[msgspec.Struct]) -> bytes:
+    """Return records as an indented JSON list, empty or not."""
+    return msgspec.json.format(msgspec.json.encode(list(records))) + b"\n"

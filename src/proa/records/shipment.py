@@ -44,6 +44,7 @@ def document(shipment: Shipment) -> dict[str, Any]:
     written: dict[str, Any] = msgspec.to_builtins(shipment)
     for image, fields in zip(shipment.images, written["images"], strict=True):
         fields["platform"] = str(image.platform)
+        del fields["manifest"]
         fields["compressed_bytes"] = image.compressed_bytes
         fields["unpacked_bytes"] = image.unpacked_bytes
     return written
