@@ -99,6 +99,8 @@ _Look = tuple[str, str, int | None, int, int]
 
 def _walk(path: Path, target: str, top: Path, look: _Look, above: tuple[tuple[int, int], ...]) -> Iterator[Entry]:
     reason, group, mode, uid, gid = look
+    if any(0xDC80 <= ord(character) <= 0xDCFF for character in target):
+        raise UnsafePath(f"{target!a} is not UTF-8", hint="rename the file: an image's paths are UTF-8")
     real = _contained(path, top)
     try:
         status = real.stat()

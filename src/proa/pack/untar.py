@@ -145,7 +145,8 @@ class Layered:
         block = self._take_if_any(_BLOCK)
         if not block or not block.strip(b"\0"):
             return b""
-        if _checksum(block) != _number(block[148:156], "checksum"):
+        digits = block[148:156].strip(b" \0")
+        if not digits.isdigit() or not set(digits) <= set(b"01234567") or _checksum(block) != int(digits, 8):
             raise HostileArchive("the layer is no tar archive: a header's checksum is wrong")
         return block
 
