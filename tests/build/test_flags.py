@@ -134,7 +134,7 @@ def test_the_users_flags_come_last_and_so_win() -> None:
 
 
 def test_linker_flags_in_two_places_are_refused() -> None:
-    with pytest.raises(WrongConfiguration, match="beside build.ldflags") as caught:
+    with pytest.raises(WrongConfiguration, match=r"beside build\.ldflags") as caught:
         words(BuildSettings(flags=("-ldflags=-s",), ldflags=("-w",)), KNOWN)
     assert caught.value.exit_status == 2
 
