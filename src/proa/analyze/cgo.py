@@ -90,7 +90,7 @@ def explain_excluded(wrong: Sequence[Listed], mains: Sequence[Main], *, relist: 
     for path in excluded:
         if path in with_c and with_c[path].cgo_files:
             starts = [main.import_path for main in mains] or [path]
-            raise _needs_c(path, import_chain(starts, path, {name: one.imports for name, one in with_c.items()}))
+            raise needs_c(path, import_chain(starts, path, {name: one.imports for name, one in with_c.items()}))
 
 
 def explain_failure(failed: BuildFailed, uses: Sequence[CgoUse]) -> ProaError:
@@ -100,7 +100,7 @@ def explain_failure(failed: BuildFailed, uses: Sequence[CgoUse]) -> ProaError:
     """
     for use in uses:
         if re.search(rf"^# {re.escape(use.package)}(?: \[.*)?$", failed.output, re.MULTILINE):
-            needed = _needs_c(use.package, use.chain)
+            needed = needs_c(use.package, use.chain)
             return NeedsC(needed.what, output=f"{needed.output}\n{failed.output}", hint=needed.hint)
     return failed
 
@@ -164,7 +164,8 @@ def _has_twin(one: Listed) -> bool:
     return plain in _table()["twins"]["modules"]
 
 
-def _needs_c(package: str, chain: Sequence[str]) -> NeedsC:
+def needs_c(package: str, chain: Sequence[str]) -> NeedsC:
+    """Return the error for a package that is all C, with the import chain to it."""
     shown = "\n".join(f"{'  imports ' if at else ''}{path}" for at, path in enumerate(chain))
     return NeedsC(f"{package} needs C and cannot be compiled without it", output=shown, hint=what_to_do(package))
 

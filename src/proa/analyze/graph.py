@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.analyze.cgo import explain_excluded
+from proa.analyze.cgo import explain_excluded, needs_c
 from proa.analyze.mains import choose_mains, program_name
 from proa.analyze.source import Place, below, find_modules, split_source
 from proa.errors import BuildFailed, NoMain, ProaError
@@ -56,7 +56,7 @@ def list_graph(
         listings = _look_below(listings, source.folder, directory, ask)
     mains = [main for place, listed in listings for main in _mains(listed, place)]
     if source.places:
-        chosen = set(choose_mains(mains, folder=source.folder)) if mains else _refuse(listings, source.folder)
+        chosen = set(choose_mains(mains, folder=source.folder)) if mains else _refuse(listings, source.folder, ask)
         for place, listed in listings:
             of_place = tuple(main for main in _mains(listed, place) if main in chosen)
             if of_place:
@@ -136,18 +136,17 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         names = {package.import_path for package in packages} or {one.import_path for one in listed}
         wrong = [one for one in listed if one.error is not None and one.import_path in names]
         if wrong:
-            explain_excluded(
-                wrong,
-                mains,
-                relist=lambda: list_packages(
-                    place.patterns,
-                    go=self.go,
-                    directory=place.directory,
-                    environment={**self.environment, **place.environment, "CGO_ENABLED": "1"},
-                    flags=[*list_flags(self.settings), *(mains[0].go_flags if mains else ())],
-                ),
-            )
+            self.explain(wrong, mains, place)
             raise _complaint(wrong, listed)
+
+    def explain(self, wrong: Sequence[Listed], mains: Sequence[Main], place: Place) -> None:
+        """Raise NeedsC where a package is empty only because it is all C."""
+        flags = mains[0].go_flags if mains else ()
+        explain_excluded(wrong, mains, relist=lambda: self.listed_with_c(place, flags))
+
+    def listed_with_c(self, place: Place, extra_flags: Sequence[str] = ()) -> tuple[Listed, ...]:
+        with_c = msgspec.structs.replace(self.settings, cgo="on")
+        return msgspec.structs.replace(self, settings=with_c).listed(place, extra_flags)
 
 
 def _look_below(
@@ -164,8 +163,11 @@ def _look_below(
     return [*((place, tuple(listed)) for place, listed in listings), *wide]
 
 
-def _refuse(listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path | None) -> set[Main]:
-    """Raise why there is no program: what the go command complains of, or that there is none."""
+def _refuse(listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path | None, ask: _Ask) -> set[Main]:
+    """Raise why there is no program: it is all C, what the go command complains of, or that there is none."""
+    for place, _ in listings:
+        for main in _mains(ask.listed_with_c(place), place):
+            raise needs_c(main.import_path, [main.import_path])
     every = [one for _, listed in listings for one in listed if not one.dep_only]
     wrong = [one for one in every if one.error is not None and not _is_empty(one)]
     if wrong:
@@ -202,7 +204,12 @@ def _complaint(wrong: Sequence[Listed], listed: Sequence[Listed]) -> ProaError:
 
 
 def _mains(listed: Iterable[Listed], place: Place) -> tuple[Main, ...]:
-    return tuple(_main(one, place) for one in listed if one.name == "main" and not one.dep_only and one.dir)
+    """Return the programs among those named; a folder with nothing but tests is none."""
+    return tuple(
+        _main(one, place)
+        for one in listed
+        if one.name == "main" and not one.dep_only and one.dir and (one.go_files or one.cgo_files or one.error)
+    )
 
 
 def _main(one: Listed, place: Place) -> Main:

@@ -135,10 +135,9 @@ def _roots(folder: Path, dots: bool, environ: Mapping[str, str]) -> list[Path]:
     """Return the folders whose packages are meant: one, or each module of a workspace that starts here."""
     work = workspace_file(folder, environ)
     module = find_upward("go.mod", folder)
-    starts_here = work is not None and work.parent.resolve() == folder
-    if work is not None and starts_here and (dots or module is None or module.parent != folder):
-        if uses := _uses(work):
-            return uses
+    means_all = dots or module is None or module.parent != folder
+    if work is not None and work.parent.resolve() == folder and means_all and (uses := _uses(work)):
+        return uses
     if module is not None:
         return [folder]
     found = find_modules(folder)

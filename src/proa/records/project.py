@@ -94,6 +94,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence = Evidence()
 
 
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source of the program's own module says of how it is configured and asked."""
+
+    environment: tuple[EnvironmentVariable, ...] = ()
+    ports: tuple[Port, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
 class Git(msgspec.Struct, frozen=True, kw_only=True):
     """What git says of the source tree; all empty outside a repository."""
 
