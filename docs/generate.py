@@ -90,28 +90,40 @@ def _error_row(kind: type[ProaError]) -> str:
 
 
 def cli_page() -> str:
-    """Return the help of every command, as it is printed at 88 columns."""
-    context = click.Context(proa, info_name="proa", max_content_width=88, terminal_width=88)
-    parts = [_NOTE, "# The command line\n", _help(proa, context)]
+    """Return the page of every command: what it does and its flags, without click's own layout."""
+    lines = [_NOTE, "# The command line\n", _words(proa) + "\n"]
+    context = click.Context(proa, info_name="proa")
     for name in proa.list_commands(context):
-        command = proa.get_command(context, name)
-        if command is not None:
-            parts += [f"\n## proa {name}\n", *_pages(command, name, context)]
-    return "\n".join(parts) + "\n"
+        if (command := proa.get_command(context, name)) is not None:
+            lines += _command_lines(command, f"proa {name}", depth=2)
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _pages(command: click.Command, name: str, parent: click.Context) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=88, terminal_width=88)
-    pages = [_help(command, context)]
+def _command_lines(command: click.Command, title: str, *, depth: int) -> list[str]:
+    arguments = [parameter for parameter in command.params if isinstance(parameter, click.Argument)]
+    usage = " ".join([title, *(argument.metavar or f"{argument.name}".upper() for argument in arguments)])
+    lines = [f"{'#' * depth} {title}\n", f"`{usage}`\n", _words(command) + "\n"]
+    options = [
+        parameter for parameter in command.params if isinstance(parameter, click.Option) and not parameter.hidden
+    ]
+    if options:
+        lines += ["| flag | value | |", "|---|---|---|", *(_option_row(option) for option in options), ""]
     if isinstance(command, click.Group):
-        for inner in command.list_commands(context):
-            if (found := command.get_command(context, inner)) is not None:
-                pages += [f"\n### proa {name} {inner}\n", *_pages(found, inner, context)]
-    return pages
+        for name, inner in command.commands.items():
+            lines += _command_lines(inner, f"{title} {name}", depth=depth + 1)
+    return lines
 
 
-def _help(command: click.Command, context: click.Context) -> str:
-    return f"```text\n{command.get_help(context)}\n```"
+def _option_row(option: click.Option) -> str:
+    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    choices = " ".join(f"`{choice}`" for choice in getattr(option.type, "choices", ()))
+    value = "" if option.is_flag else option.metavar or choices or option.type.name
+    cells = (flags, value, (option.help or "") + (" May be repeated." if option.multiple else ""))
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _words(command: click.Command) -> str:
+    return inspect.cleandoc(command.help or "")
 
 
 def configuration_page() -> str:
@@ -173,10 +185,13 @@ def shipment_schema() -> dict[str, Any]:
     """Return the schema of what ``proa.records.shipment.document`` writes of the record."""
     schema = record_schema(Shipment, "What `proa ship --format json` prints for one program.")
     image = schema["$defs"]["Image"]["properties"]
+    del image["manifest"]
+    schema["$defs"]["Image"]["required"] = sorted({*schema["$defs"]["Image"]["required"]} - {"manifest"})
     image["platform"] = {"type": "string", "description": "os/architecture[/variant]"}
     image["compressed_bytes"] = {"type": "integer", "description": "All layers, as a registry stores them."}
     image["unpacked_bytes"] = {"type": "integer", "description": "All layers, as tar archives."}
-    del schema["$defs"]["Platform"]
+    for unused in ("Platform", "Descriptor", "PlatformDocument"):
+        schema["$defs"].pop(unused, None)
     return schema
 
 
