@@ -240,6 +240,7 @@ def test_kodata_is_where_ko_data_path_says(packed, store, tree, tmp_path) -> Non
         ({"workdir": "data"}, WrongConfiguration, "workdir"),
         ({"workdir": "/a/../b"}, UnsafePath, "workdir"),
         ({"files": (AssetFile(source="run.sh", target="/app/shop"),)}, WrongConfiguration, "program itself"),
+        ({"files": (AssetFile(source="run.sh", target="/app"),)}, WrongConfiguration, "lies below it"),
         ({"compression_level": 40}, WrongConfiguration, "levels"),
         ({"binary": {"platform": Platform("windows", "amd64")}}, WrongUsage, "Linux"),
         ({"base": "alpine"}, WrongUsage, "not fetched"),
@@ -294,6 +295,18 @@ def test_a_given_base_stays_below_and_is_named(packed, base, store, tmp_path) ->
     assert (root / "etc/ssl/certs/ca-certificates.crt").read_bytes() == b"the base's own"
     assert (root / "etc/mime.types").is_file()
     assert (root / "usr/share").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_base_from_a_folder_has_a_digest_but_no_name(packed, base, store) -> None:
+    local = msgspec.structs.replace(base, reference="oci:/home/me/base:1")
+    annotations = read_manifest(packed(NOTHING, local, base="x").image.digest, store).annotations
+    assert annotations[f"{KEY}base.digest"] == base.manifest.digest
+    assert f"{KEY}base.name" not in annotations
+
+
+def test_a_file_does_not_replace_a_folder_of_the_base(packed, base) -> None:
+    with pytest.raises(WrongConfiguration, match="folder of the base"):
+        packed(NOTHING, base, base="x", files=(AssetFile(source="run.sh", target="/etc"),))
 
 
 def test_of_a_base_only_environment_and_folder_stay(packed, base, store) -> None:

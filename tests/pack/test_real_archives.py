@@ -67,9 +67,14 @@ def layout(image: Image, store: Store, folder: Path) -> None:
 def test_skopeo_copies_the_image(packed: Image, store: Store, tmp_path: Path) -> None:
     real_neighbours.need("skopeo")
     layout(packed, store, tmp_path / "layout")
-    for target in (f"docker-archive:{tmp_path}/image.tar:a/b:t", f"oci:{tmp_path}/copy:t"):
+    targets = [f"oci:{tmp_path}/copy:t"]
+    if packed.layers[0].media_type.endswith("gzip"):
+        # skopeo turns every image into Docker's own format there, which has no zstd.
+        targets.append(f"docker-archive:{tmp_path}/image.tar:a/b:t")
+    for target in targets:
         subprocess.run(["skopeo", "copy", f"oci:{tmp_path}/layout:t", target], check=True, capture_output=True)
-    assert (tmp_path / "image.tar").stat().st_size > packed.unpacked_bytes - (1 << 20)
+    copied = Path(tmp_path, "copy", "blobs", "sha256", packed.digest.removeprefix("sha256:"))
+    assert copied.read_bytes() == store.read_blob(packed.digest)
 
 
 def test_gzip_and_tar_find_one_valid_stream(packed: Image, store: Store) -> None:

@@ -91,6 +91,10 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether a name is there, be it a link that leads nowhere."""
         return self._node(self.resolve(path)) is not _ABSENT
 
+    def is_folder(self, path: str) -> bool:
+        """Say whether a folder, not a link to one, has this name."""
+        return isinstance(self._node(path), dict)
+
     def paths(self) -> list[str]:
         """Return every path, sorted, folders before what is in them."""
         found: list[str] = []

@@ -86,7 +86,7 @@ def zones(needs: tuple[Need, ...]) -> tuple[Entry, ...]:
     """Return the zones that are named, or all of them where one need names none (or none that exists)."""
     if not needs:
         return ()
-    import tzdata  # type: ignore[import-untyped]
+    import tzdata
 
     known = _zone_files()
     version = f"tzdata {tzdata.IANA_VERSION}"

@@ -20,7 +20,7 @@ from proa.outside.store import Store, disk_errors
 from proa.pack import assets
 from proa.pack.bases import Base, BaseContent, Files, check_base, choose_base, read_base, refuse_unread
 from proa.pack.compress import choose_method
-from proa.pack.entries import Entry, with_parents
+from proa.pack.entries import Entry, parents, with_parents
 from proa.pack.files import system_files, zone_findings
 from proa.pack.layers import make_layer
 from proa.records.binary import Binary
@@ -126,7 +126,9 @@ def pack(
     created = _created(created_epoch_s, project)
     names = labels(project, created=created)
     if base:
-        names |= {f"{_OWN}base.name": _bare_reference(base.reference), f"{_OWN}base.digest": base.manifest.digest}
+        names |= {f"{_OWN}base.digest": base.manifest.digest}
+        if name := base_name(base.reference):
+            names[f"{_OWN}base.name"] = name
     has_assets = any(need.what and not need.what.startswith("/") for need in needs.of("file"))
     execution = _execution(
         binary,
@@ -255,18 +257,33 @@ def _groups(
         blob=binary.digest,
         reason=f"the program, {'static' if binary.is_static else 'dynamically linked'}",
     )
-    for entry in own:
-        if entry.path == program.path or entry.path.startswith(f"{program.path}/"):
-            raise WrongConfiguration(
-                f"/{entry.path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
-            )
+    if any(entry.path == program.path for entry in own):
+        raise WrongConfiguration(
+            f"/{program.path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
+        )
+    _refuse_clashes([*system, *own, program])
     return ("system files", system), ("assets", own), ("program", [program])
+
+
+def _refuse_clashes(entries: Sequence[Entry]) -> None:
+    kinds = {entry.path: entry.kind for entry in entries}
+    for entry in entries:
+        for parent in parents(entry.path):
+            if kinds.get(parent, "folder") != "folder":
+                raise WrongConfiguration(
+                    f"/{parent} is asked for as a file, and /{entry.path} lies below it", hint="see image.files"
+                )
 
 
 def _new_entries(wanted: Sequence[Entry], files: Files, present: set[str], *, is_ours: bool) -> tuple[Entry, ...]:
     """Return what a layer must hold: folders that are there are left alone, and so are a base's system files."""
     moved = [msgspec.structs.replace(entry, path=files.resolve(entry.path)) for entry in wanted]
     kept = [entry for entry in moved if entry.path not in present or (is_ours and entry.kind != "folder")]
+    for entry in kept:
+        if files.is_folder(entry.path):
+            raise WrongConfiguration(
+                f"/{entry.path} is a folder of the base, not a file", hint="end `to` with a slash to put a file into it"
+            )
     paths = {entry.path for entry in kept}
     # A hard link whose first name the base has cannot stand alone in our layer.
     linked = [entry for entry in kept if entry.kind != "hardlink" or entry.target in paths]
@@ -403,13 +420,16 @@ def _created(created_epoch_s: int | None, project: Project) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _bare_reference(reference: str) -> str:
-    """Return a reference as the specification wants it: without a transport.
+def base_name(reference: str) -> str:
+    """Return a base's name for the annotation; empty for a path of this machine, which is nobody's name for it.
 
-    >>> _bare_reference("docker://ghcr.io/a/b:1"), _bare_reference("alpine:3")
-    ('ghcr.io/a/b:1', 'alpine:3')
+    >>> base_name("docker://ghcr.io/a/b:1"), base_name("alpine:3"), base_name("oci:/home/me/base")
+    ('ghcr.io/a/b:1', 'alpine:3', '')
     """
-    return reference.removeprefix("docker://")
+    for prefix in ("docker://", "docker-daemon:", "kind:", "containerd:"):
+        reference = reference.removeprefix(prefix)
+    is_path = reference.startswith(("oci:", "oci-archive:", "docker-archive:"))
+    return "" if is_path else reference.replace("registry-1.docker.io/", "docker.io/", 1)
 
 
 def _runs_as_root(user: str) -> Finding:
