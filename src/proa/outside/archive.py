@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
-from proa.errors import BaseUnfit, HostileArchive, ImageMissing, NotWritable
+from proa.errors import BaseUnfit, HostileArchive, ImageMissing, NotWritable, WrongUsage
 from proa.outside.layout import (
     MARKER,
     choose_entry,
@@ -38,6 +38,7 @@ from proa.outside.manifests import (
 from proa.outside.store import BlobWriter, Store, disk_errors
 from proa.records.oci import CONFIG, LAYER_GZIP, LAYER_ZSTD, MANIFEST, Descriptor, Manifest
 from proa.records.platform import Platform
+from proa.records.reference import Name, parse_name
 
 if TYPE_CHECKING:
     import tarfile
@@ -220,8 +221,30 @@ def put_manifest(config: bytes, layers: Sequence[Descriptor], store: Store) -> D
     return Descriptor(media_type=MANIFEST, digest=store.put_blob(content), size=len(content))
 
 
+def full_name(name: Name) -> str:
+    """Return a name as containerd, Kubernetes and skopeo write it, docker's defaults filled in.
+
+    >>> full_name(Name(registry="", path="api")), full_name(Name(registry="ghcr.io", path="a/b", tag="1"))
+    ('docker.io/library/api:latest', 'ghcr.io/a/b:1')
+    """
+    registry = name.registry or "docker.io"
+    path = f"library/{name.path}" if registry == "docker.io" and "/" not in name.path else name.path
+    return f"{registry}/{path}:{name.tag or 'latest'}"
+
+
+def _is_named(image: DockerImage, name: str) -> bool:
+    wanted = full_name(parse_name(name))
+    for tag in image.repo_tags or ():
+        try:
+            if full_name(parse_name(tag)) == wanted:
+                return True
+        except WrongUsage:
+            continue
+    return False
+
+
 def _choose_docker(images: Sequence[DockerImage], name: str, place: str) -> DockerImage:
-    found = [image for image in images if not name or name in (image.repo_tags or ())]
+    found = [image for image in images if not name or _is_named(image, name)]
     if len(found) == 1:
         return found[0]
     names = ", ".join(tag for image in images for tag in image.repo_tags or ())

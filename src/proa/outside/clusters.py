@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proa.outside.access import Access
-from proa.outside.archive import docker_parts, oci_parts, write_archive
+from proa.outside.archive import docker_parts, full_name, oci_parts, write_archive
 from proa.outside.docker import local_name
 from proa.outside.manifests import one_image
 from proa.outside.store import Store
@@ -42,14 +42,3 @@ def load_into_containerd(descriptor: Descriptor, name: Name, *, store: Store, ac
         arguments = ["ctr", "-n", namespace, "images", "import", str(folder / "image.tar")]
         access.run(arguments, env=access.environ, timeout_s=_PATIENCE_S)
     return full
-
-
-def full_name(name: Name) -> str:
-    """Return a name as containerd and Kubernetes write it, docker's defaults filled in.
-
-    >>> full_name(Name(registry="", path="api")), full_name(Name(registry="ghcr.io", path="a/b", tag="1"))
-    ('docker.io/library/api:latest', 'ghcr.io/a/b:1')
-    """
-    registry = name.registry or "docker.io"
-    path = f"library/{name.path}" if registry == "docker.io" and "/" not in name.path else name.path
-    return f"{registry}/{path}:{name.tag or 'latest'}"

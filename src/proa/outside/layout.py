@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from proa.errors import BaseUnfit, ImageMissing
+from proa.errors import BaseUnfit, ImageMissing, NotWritable
 from proa.outside.manifests import (
     DOCUMENT_BYTES,
     check_platform,
@@ -60,9 +60,7 @@ def merge(there: Sequence[Descriptor], tag: str, added: Sequence[Descriptor]) ->
     Artifacts that refer to an image carry no tag; those named again are not doubled.
     """
     digests = {entry.digest for entry in added}
-    kept = (entry for entry in there if tag_of(entry) != tag and (tag_of(entry) or entry.digest not in digests))
-    if not tag:
-        kept = (entry for entry in there if tag_of(entry))
+    kept = (entry for entry in there if (entry.digest not in digests if entry.artifact_type else tag_of(entry) != tag))
     return (*kept, *added)
 
 
@@ -174,6 +172,9 @@ def write_layout(
             raise ImageMissing(
                 f"{folder} is not a folder", hint="an OCI layout is a folder; oci-archive: is a file"
             ) from error
+        except FileNotFoundError as error:
+            # What /proc and /sys answer.
+            raise NotWritable(f"{folder} cannot be made: {error.strerror}") from error
         with _locked(folder):
             _write(descriptor, folder, tag=tag, store=store, referrers=referrers)
 

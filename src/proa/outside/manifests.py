@@ -67,16 +67,16 @@ def read_document(content: bytes, media_type: str = "", *, place: str = "image")
     return document
 
 
+class _Shape(msgspec.Struct, rename="camel"):
+    media_type: str | None = None
+    manifests: msgspec.Raw = msgspec.Raw()
+    layers: msgspec.Raw = msgspec.Raw()
+
+
 def media_type_of(content: bytes, sent: str = "") -> str:
     """Return a document's media type: its own word, else the sender's, else what its fields show."""
-
-    class Shape(msgspec.Struct, rename="camel"):
-        media_type: str | None = None
-        manifests: msgspec.Raw | None = None
-        layers: msgspec.Raw | None = None
-
     try:
-        shape = msgspec.json.decode(content, type=Shape)
+        shape = msgspec.json.decode(content, type=_Shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return sent.partition(";")[0].strip() or "unknown"
     if shape.media_type:
@@ -84,9 +84,9 @@ def media_type_of(content: bytes, sent: str = "") -> str:
     sent = sent.partition(";")[0].strip()
     if sent in INDEX_TYPES | MANIFEST_TYPES:
         return sent
-    if shape.manifests is not None:
+    if bytes(shape.manifests):
         return INDEX
-    return MANIFEST if shape.layers is not None else sent or "unknown"
+    return MANIFEST if bytes(shape.layers) else sent or "unknown"
 
 
 def parts(document: Manifest | Index) -> tuple[Descriptor, ...]:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -216,15 +216,7 @@ def _start_upload(session: Session, blob: Descriptor, mount_from: str, what: str
     with session.open("POST", target, accept=frozenset({201, 202}), what=what) as answer:
         if answer.status_code == 201:
             return ""
-        return _upload_address(session, answer.headers.get("Location", ""), what)
-
-
-def _upload_address(session: Session, location: str, what: str) -> str:
-    address = urljoin(session.origin() + "/", location)
-    if not location:
-        raise RegistryRefused(f"could not {what}: the registry gave no address for the upload")
-    session.check_address(address, what)
-    return address
+        return session.address(answer.headers.get("Location", ""), what)
 
 
 def _with_digest(address: str, digest: str) -> str:
@@ -262,7 +254,7 @@ def _put_in_chunks(session: Session, address: str, blob: Descriptor, store: Stor
             "PATCH", address, headers=headers, body=lambda p=piece: _chunks(store, blob, *p),  # type: ignore[misc]
             accept=frozenset({202}), what=what,
         ) as answer:  # fmt: skip
-            address = _upload_address(session, answer.headers.get("Location", ""), what)
+            address = session.address(answer.headers.get("Location", ""), what)
         position += size
     url = _with_digest(address, blob.digest)
     with session.open("PUT", url, headers={"Content-Length": "0"}, accept=frozenset({201, 204}), what=what):

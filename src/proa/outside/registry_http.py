@@ -214,12 +214,15 @@ class Session:
         TryAgain where they may pass, else RegistryRefused.
         """
         url = urljoin(self.origin() + "/", target)
+        authorization = self._authorization
         response = self._send(method, url, headers or {}, body)
         try:
             if response.status_code == 401 and self._is_own(url):
-                challenge = response
-                challenge.close()
-                self._log_in(challenge, what)
+                with self._lock:
+                    # Another thread may have logged in since.
+                    if self._authorization == authorization:
+                        self._log_in(response, what)
+                response.close()
                 response = self._send(method, url, headers or {}, body)
             hops = 0
             while response.status_code in _REDIRECTS and method in ("GET", "HEAD"):
@@ -278,7 +281,8 @@ class Session:
                 response = self._send("GET", f"{scheme}://{self.registry}/v2/", {}, None)
                 response.close()
             except httpx.TransportError as error:
-                first = first or error
+                # A certificate that is not trusted says more than a port that breaks off plain http.
+                first = error if first is None or _distrust(error) else first
                 continue
             # What Go's and nginx's servers answer to plain http on a port for TLS.
             if not (scheme == "http" and response.status_code == 400):
@@ -338,16 +342,22 @@ class Session:
     def _next(self, url: str, response: httpx.Response, hops: int, what: str) -> str:
         if hops > _MOST_REDIRECTS:
             raise RegistryRefused(f"could not {what}: {self.registry} redirects more than {_MOST_REDIRECTS} times")
-        target: str = urljoin(url, response.headers.get("Location", ""))
-        self.check_address(target, what)
-        return target
+        return self.address(response.headers.get("Location", ""), what, base=url)
 
-    def check_address(self, target: str, what: str) -> None:
-        """Raise RegistryRefused for an address a registry gave that is no http, or leaves https behind."""
-        scheme = urlsplit(target).scheme
+    def address(self, location: str, what: str, *, base: str = "") -> str:
+        """Return an address that a registry gave, made whole.
+
+        Raises RegistryRefused for what is no http address, or leaves https behind.
+        """
+        try:
+            target = urljoin(base or self.origin() + "/", location)
+            scheme = urlsplit(target).scheme if location else ""
+        except ValueError:
+            scheme = target = ""
         is_downgrade = self._origin.startswith("https:") and scheme == "http"
         if scheme not in ("http", "https") or (is_downgrade and not self.access.allows_insecure(self.registry)):
             raise RegistryRefused(f"could not {what}: {self.registry} sends us to an address that is not https")
+        return target
 
     def _refuse(self, response: httpx.Response, what: str) -> NoReturn:
         import time
@@ -383,14 +393,12 @@ class Session:
     def _explain(self, error: httpx.TransportError) -> TryAgain:
         import httpx
 
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise RegistryUnreachable(
-                    f"{self.registry} has a certificate that is not trusted: {cause.verify_message}",
-                    hint="name your CA in SSL_CERT_FILE, or accept any certificate with --insecure-registry",
-                ) from None
-            cause = cause.__cause__ or cause.__context__
+        distrust = _distrust(error)
+        if distrust:
+            raise RegistryUnreachable(
+                f"{self.registry} has a certificate that is not trusted: {distrust}",
+                hint="name your CA in SSL_CERT_FILE, or accept any certificate with --insecure-registry",
+            ) from None
         kind = "timed out" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
         # Nobody there, or no such name: a moment may help, patience does not.
         return TryAgain(f"{self.registry}: {kind}", most_tries=3 if isinstance(error, httpx.ConnectError) else 99)
@@ -408,25 +416,22 @@ class Session:
             for line in response.headers.get_list("WWW-Authenticate")
             for each in parse_challenges(line)
         }
-        with self._lock:
-            if self._credential is None:
-                self._credential = find_credential(self.registry, self.path, access=self.access)
-                self._secrets |= set(self._credential.secrets)
-            if "bearer" in challenges:
-                token = self.retrying(
-                    what, lambda: self._token(challenges["bearer"], self._credential or ANONYMOUS, what)
-                )
-                self._secrets.add(token)
-                self._authorization = f"Bearer {token}"
-            elif "basic" in challenges and self._credential.basic:
-                self._authorization = self._credential.basic
-            else:
-                self._refuse(response, what)
+        if self._credential is None:
+            self._credential = find_credential(self.registry, self.path, access=self.access)
+            self._secrets |= set(self._credential.secrets)
+        if "bearer" in challenges:
+            token = self.retrying(what, lambda: self._token(challenges["bearer"], self._credential or ANONYMOUS, what))
+            self._secrets.add(token)
+            self._authorization = f"Bearer {token}"
+        elif "basic" in challenges and self._credential.basic:
+            self._authorization = self._credential.basic
+        else:
+            self._refuse(response, what)
 
     def _token(self, challenge: Challenge, credential: Credential, what: str) -> str:
         """Return a bearer token. Source: distribution's "Token Authentication Specification" and "OAuth2"."""
         realm = challenge.parameters.get("realm", "")
-        self.check_address(realm, what)
+        self.address(realm, what)
         service = challenge.parameters.get("service", "")
         scopes = self._scopes or tuple(challenge.parameters.get("scope", "").split())
         if credential.identity_token:
@@ -466,6 +471,16 @@ def read_token(content: bytes) -> str:
         return ""
     token = answer.token or answer.access_token
     return token if token.isascii() and token.isprintable() else ""
+
+
+def _distrust(error: BaseException) -> str:
+    """Return why a certificate was not trusted, or an empty string where that was not the trouble."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message or "it could not be verified"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 class _Error(msgspec.Struct):

@@ -140,11 +140,11 @@ class Store:
 
     def set_reference(self, name: str, descriptor: Descriptor) -> None:
         """Point a name at a descriptor whose blobs are all here."""
-        self._put_json(self.root / "refs" / quote(name, safe=""), descriptor)
+        self._put_json(self.root / "refs" / _file_name(name), descriptor)
 
     def reference(self, name: str) -> Descriptor | None:
         """Return what a name points at, or None."""
-        return self._descriptor(self.root / "refs" / quote(name, safe=""))
+        return self._descriptor(self.root / "refs" / _file_name(name))
 
     def references(self) -> Iterator[tuple[str, Descriptor]]:
         """Yield every name and what it points at, sorted."""
@@ -154,7 +154,7 @@ class Store:
 
     def remove_reference(self, name: str) -> None:
         """Forget a name; its blobs stay until they are pruned."""
-        (self.root / "refs" / quote(name, safe="")).unlink(missing_ok=True)
+        (self.root / "refs" / _file_name(name)).unlink(missing_ok=True)
 
     def add_referrer(self, subject: str, descriptor: Descriptor) -> None:
         """Note that ``descriptor`` refers to the blob ``subject``."""
@@ -193,7 +193,7 @@ class Store:
         folder = self.root / "locks"
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / quote(name, safe="")).open("wb")
+            file = (folder / _file_name(name)).open("wb")
         with file:
             waited = False
             try:
@@ -294,6 +294,19 @@ def check_room(store: Store, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(place).free
     if needed_bytes > free_bytes:
         raise NoSpace(f"{store.root} has {free_bytes >> 20} MiB left, and {needed_bytes >> 20} MiB are needed")
+
+
+def _file_name(name: str) -> str:
+    """Return a name as a file's: percent-encoded, never ``.`` or ``..``, and short enough for any file system.
+
+    Beyond 240 bytes the end is a hash: still one file per name, but listed by its beginning only.
+    """
+    quoted = quote(name, safe="")
+    if quoted.startswith("."):
+        quoted = "%2E" + quoted[1:]
+    if len(quoted) <= 240:
+        return quoted
+    return f"{quoted[:160]}~{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -110,9 +110,8 @@ def _check_referrers(store: Store, repair: bool) -> Iterator[Finding]:
 def _check_stages(store: Store, repair: bool) -> Iterator[Finding]:
     for path in _walk(store.root / "stages"):
         try:
-            missing = [
-                digest for digest in promised(msgspec.json.decode(path.read_bytes())) if not store.has_blob(digest)
-            ]
+            promises = set(promised(msgspec.json.decode(path.read_bytes())))
+            missing = sorted(each for digest in promises for each in closure(store, digest) if not store.has_blob(each))
         except FileNotFoundError:
             continue
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ProaError):

@@ -1,0 +1,141 @@
+"""Start real neighbours on loopback for the tests marked ``real``; what is missing skips, and says so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
+
+
+def need(*programs: str) -> None:
+    """Skip the test where a program is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"real: {program} is not on PATH")
+
+
+def free_port() -> int:
+    """Return a port that is free on loopback."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def running(argv: list[str], *, log: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a daemon for as long as the block lasts."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a registry answers; skip where it cannot start."""
+    for _ in range(200):
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"http://{host}/v2/", timeout=1).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.skip(f"real: {process.args[0]} did not start: {log.read_text()[-500:]}")  # type: ignore[index]
+
+
+@contextmanager
+def docker_registry(folder: Path, *, options: str = "") -> Iterator[str]:
+    """Run Debian's docker-registry; ``options`` is more of its configuration file."""
+    need("docker-registry")
+    host = f"127.0.0.1:{free_port()}"
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+        f'http: {{addr: "{host}"}}\n{options}'
+    )
+    with running(["docker-registry", "serve", str(folder / "config.yml")], log=folder / "log") as process:
+        wait_for(host, process, folder / "log")
+        yield host
+
+
+def crane(environ: Mapping[str, str]) -> str:
+    """Return the crane command: from PATH or PROA_TEST_TOOLS, else built by go into a cache; else skip."""
+    tools = Path(environ.get("PROA_TEST_TOOLS") or Path(tempfile.gettempdir()) / "proa-test-tools")
+    found = shutil.which("crane") or shutil.which(str(tools / "crane"))
+    if found:
+        return found
+    need("go")
+    built = subprocess.run(
+        ["go", "install", CRANE], env={**environ, "GOBIN": str(tools), "GOFLAGS": ""}, capture_output=True, check=False
+    )
+    if built.returncode != 0:
+        pytest.skip(f"real: crane could not be built: {built.stderr.decode()[-300:]}")
+    return str(tools / "crane")
+
+
+@contextmanager
+def crane_registry(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Run ``crane registry serve``."""
+    program = crane(environ)
+    host = f"127.0.0.1:{free_port()}"
+    with running([program, "registry", "serve", "--address", host], log=folder / "log") as process:
+        wait_for(host, process, folder / "log")
+        yield host
+
+
+@contextmanager
+def dockerd() -> Iterator[str]:
+    """Run a docker daemon with its own folders and socket, without network."""
+    need("dockerd")
+    if os.geteuid() != 0:
+        pytest.skip("real: dockerd needs root")
+    # A short path: the name of a socket may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="proa-docker-"))
+    socket_file = folder / "docker.sock"
+    arguments = ["-H", f"unix://{socket_file}", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
+    quiet = ["--pidfile", f"{folder}/pid", "--iptables=false", "--bridge=none", "--storage-driver=vfs"]
+    try:
+        with running(["dockerd", *arguments, *quiet], log=folder / "log") as process:
+            _wait_for_socket(socket_file, process, folder / "log")
+            yield f"unix://{socket_file}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_socket(file: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(file))
+            except OSError:
+                time.sleep(0.05)
+            else:
+                client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                if b"200" in client.recv(64):
+                    return
+        if process.poll() is not None:
+            break
+    pytest.skip(f"real: dockerd is not running: {log.read_text()[-500:]}")
