@@ -89,8 +89,10 @@ def imports_key(graph: Graph, main: Main) -> str:
     whole = hashlib.sha256()
     named = (graph.toolchain, graph.platform, graph.asked, main, packages, modules)
     whole.update(msgspec.json.encode(named, order="deterministic"))
-    locks = [file for file in _files(main, (), modules) if file[0].endswith(_LOCKS)]
-    for file in sorted(set(locks)):
+    # Vendored files are compared with their modules; every other file counts by its imports alone.
+    elsewhere = {module.path for module in modules if module.directory}
+    vendored = [package for package in packages if package.is_local and package.module not in elsewhere]
+    for file in sorted(set(_files(main, vendored, modules))):
         whole.update(file[0].encode())
         whole.update(_digest(file))
     return whole.hexdigest()
