@@ -12,7 +12,7 @@ import pytest
 
 import real_neighbours
 from proa.outside.store import Store
-from proa.pack import pack
+from proa.pack import pack, unpack
 from proa.pack.compress import MEMBER_BYTES
 from proa.records.configuration import ImageSettings
 from proa.records.evidence import Need, Needs
@@ -107,3 +107,47 @@ def test_go_reads_every_member(packed: Image, store: Store, tmp_path: Path) -> N
     assert found["app/shop"][1:] == [str(0o555), "0", "0"]
     assert found["tmp/"][1] == str(0o1777)
     assert len(found) > 600
+
+
+SAID = """\
+Europe/Paris 01:00
+America/New_York 19:00
+US/Eastern 19:00
+certificates true
+epub application/epub+zip
+user nonroot 65532
+temporary true
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the program that uses every system file."""
+    real_neighbours.need("go")
+    out = tmp_path_factory.mktemp("program") / "files"
+    source = Path(__file__).parent.parent / "projects" / "pack-files"
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    argv = ["go", "build", "-trimpath", "-o", str(out), "."]
+    subprocess.run(argv, cwd=source, env=environment, check=True, capture_output=True)
+    return out
+
+
+def run_in(root: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the program with a folder as its root and no other file in sight."""
+    argv = ["bwrap", "--bind", str(root), "/", "--unshare-all", "--clearenv", "/app/files"]
+    return subprocess.run(argv, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("missing", ["", "certificates", "zones", "users", "tmp", "mime"])
+def test_go_finds_every_file_and_misses_each_that_is_taken_away(
+    missing: str, program: Path, binary, project, store: Store, tree: Path, tmp_path: Path
+) -> None:
+    real_neighbours.need("bwrap")
+    content = program.read_bytes()
+    built = msgspec.structs.replace(binary, name="files", digest=store.put_blob(content), bytes=len(content))
+    needs = Needs(needs=tuple(need for need in NEEDS.needs if need.kind != missing))
+    settings = ImageSettings(compression_level=1)
+    made = pack(built, needs, settings, project=project, base=None, store=store, directory=tree, jobs=2)
+    unpack(made.image.digest, tmp_path / "root", store=store)
+    ran = run_in(tmp_path / "root")
+    assert (ran.stdout.decode() == SAID) is (not missing), ran

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from proa.errors import BaseUnfit, HostileArchive, ImageMissing, ProaError, StoreDamaged
 from proa.pack import Limits, list_files, unpack
 from proa.pack.compress import Method, write_layer
+from proa.pack.entries import file_entry, with_parents
+from proa.pack.tar import tar
 from proa.records.oci import LAYER_TAR, LAYER_ZSTD
 
 FOLDER, SYMLINK, HARDLINK = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -300,3 +302,37 @@ def test_an_ordinary_user_can_read_and_remove_all_of_it(image, archive, member, 
     with io.FileIO(read) as pipe:
         assert pipe.read() == b"x"
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+part = st.text("abcäß .-_", min_size=1, max_size=12).filter(lambda text: text not in (".", ".."))
+trees = st.dictionaries(
+    st.lists(part, min_size=1, max_size=4).map("/".join),
+    st.tuples(st.binary(max_size=3000), st.sampled_from([0o400, 0o444, 0o555, 0o644, 0o755])),
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=trees, compression=st.sampled_from(["gzip", "zstd"]))
+def test_unpacking_undoes_packing(found, compression, image, store, tmp_path_factory) -> None:
+    files = {
+        name: content
+        for name, content in found.items()
+        if not any(other.startswith(f"{name}/") for other in found) and ".wh." not in name
+    }
+    entries = with_parents([file_entry(name, data, reason="r", mode=mode) for name, (data, mode) in files.items()])
+    layer = b"".join(tar(entries, store=store, mtime_s=0))
+    blob = write_layer(
+        [layer], method=Method(compression=compression, level=1), size_bytes=len(layer), store=store, jobs=2
+    )
+    packed = store.read_blob(blob.digest)
+    kind = LAYER_ZSTD if compression == "zstd" else "application/vnd.oci.image.layer.v1.tar+gzip"
+    root = tmp_path_factory.mktemp("undone") / "root"
+    digest = image(layer, compress=lambda _data: packed, media_type=kind).digest
+    unpack(digest, root, store=store)
+    out = {str(path.relative_to(root)): path for path in root.rglob("*")}
+    assert {name for name, path in out.items() if path.is_file()} == set(files)
+    for name, (data, mode) in files.items():
+        assert out[name].read_bytes() == data
+        assert stat.S_IMODE(out[name].stat().st_mode) == mode
+    assert sorted(list_files(digest, store=store).paths()) == sorted(out)
