@@ -396,6 +396,13 @@ def in_parallel(items: Iterable[Descriptor], work: Callable[[Descriptor], None])
             stop.set()
             raise
 
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    pool = ThreadPoolExecutor(PARALLEL)
+    try:
         for future in [pool.submit(one, item) for item in items]:
             future.result()
+    except BaseException:
+        # Not waited for: the end of the session breaks off what is under way, which could take minutes.
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

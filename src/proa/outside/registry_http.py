@@ -247,7 +247,7 @@ class Session:
 
     def hide(self, text: str) -> str:
         """Return text with every secret taken out."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        for secret in sorted(self._secrets.copy(), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
@@ -398,6 +398,10 @@ class Session:
             raise RegistryUnreachable(
                 f"{self.registry} has a certificate that is not trusted: {distrust}",
                 hint="name your CA in SSL_CERT_FILE, or accept any certificate with --insecure-registry",
+            ) from None
+        if "WRONG_VERSION_NUMBER" in str(error):
+            raise RegistryUnreachable(
+                f"{self.registry} does not speak https", hint="--insecure-registry accepts plain http"
             ) from None
         kind = "timed out" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
         # Nobody there, or no such name: a moment may help, patience does not.
