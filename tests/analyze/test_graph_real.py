@@ -19,6 +19,7 @@ from proa.errors import (
     SeveralMains,
     ToolTooOld,
     UnknownPlatform,
+    WrongUsage,
 )
 from proa.outside.go import Go, find_go
 from proa.records.configuration import BuildSettings
@@ -402,6 +403,29 @@ def test_a_program_of_a_module_version_shows_the_version_it_is(tmp_path, proxy):
     said = go.call(["version", "-m", str(tmp_path / "out")], directory=tmp_path).text
     assert "example.org/tool\tv1.2.0" in said
     assert "(devel)" not in said
+
+
+def test_what_is_kept_of_a_module_version_is_dropped_with_its_module(tmp_path, proxy):
+    import shutil
+
+    proxy("example.org/dep@v1.0.0", DEP)
+    environ = proxy("example.org/tool@v1.2.0", TOOL) | {"GOMODCACHE": str(tmp_path / "mod")}
+    go = offline_go(**environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    first = listed(go, tmp_path, "example.org/tool/cmd/tool@v1.2.0")
+    (kept,) = (tmp_path / "cache").rglob("graph-*.json")
+    kept.write_bytes(kept.read_bytes().replace(b'"dep"', b'"DEP"'))
+    assert "DEP" in {package.name for package in listed(go, tmp_path, "example.org/tool/cmd/tool@v1.2.0").packages}
+    shutil.rmtree(tmp_path / "mod/example.org/dep@v1.0.0")
+    assert listed(go, tmp_path, "example.org/tool/cmd/tool@v1.2.0") == first
+    kept.write_bytes(b"{half a")
+    assert listed(go, tmp_path, "example.org/tool/cmd/tool@v1.2.0") == first
+    listed(go, tmp_path, "example.org/tool/cmd/tool@v1.2.0", platform="linux/arm64")
+    assert len(list((tmp_path / "cache").rglob("graph-*.json"))) == 2
+
+
+def test_a_package_of_nobody_is_no_program(tmp_path, go):
+    with pytest.raises(WrongUsage, match=r"example\.net/nobody"):
+        listed(go, write(tmp_path, SHOP), "example.net/nobody")
 
 
 def test_a_library_of_a_module_version_is_no_program(tmp_path, proxy):

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from proa.analyze.cgo import explain_excluded, needs_c
+from proa.analyze.kept import graph_file, read_graph, write_graph
 from proa.analyze.mains import choose_mains, program_name
 from proa.analyze.source import Place, below, find_modules, split_source
-from proa.errors import BuildFailed, NoMain, ProaError
+from proa.errors import BuildFailed, NoMain, ProaError, WrongUsage
 from proa.outside.go import Go, read_version, settings_files
 from proa.outside.golist import (
     Listed,
@@ -114,6 +115,16 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def versioned(self, fetched: Fetched) -> Graph:
+        """Return the graph of a module version, from what was kept of it where that still holds."""
+        asked = _asked(self.go.environment, self.environment, self.settings)
+        file = graph_file(fetched.directory, [fetched.package, self.go.program, self.go.version, *asked])
+        graph = read_graph(file)
+        if graph is None:
+            graph = self.listed_version(fetched)
+            write_graph(file, graph)
+        return graph
+
+    def listed_version(self, fetched: Fetched) -> Graph:
         place = Place(directory=fetched.directory, patterns=(fetched.package,), environment=fetched.environment)
         listed = self.listed(place, fetched.flags)
         found = [one for one in listed if not one.dep_only and one.name == "main"]
@@ -170,6 +181,12 @@ def _refuse(listings: Sequence[tuple[Place, Sequence[Listed]]], folder: Path | N
             raise needs_c(main.import_path, [main.import_path])
     every = [one for _, listed in listings for one in listed if not one.dep_only]
     wrong = [one for one in every if one.error is not None and not _is_empty(one)]
+    unknown = [one.import_path for one in wrong if one.error and "no required module provides" in one.error.err]
+    if unknown:
+        raise WrongUsage(
+            f"{unknown[0]} is no package of this module or what it requires",
+            hint=f"for a program of another module, name a version: {unknown[0]}@latest",
+        )
     if wrong:
         raise _complaint(wrong, every)
     elsewhere = [module for module in find_modules(folder) if module != folder] if folder else []
