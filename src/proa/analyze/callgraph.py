@@ -177,6 +177,16 @@ class CallGraph:
         # Variables are set and init functions run before main, called through a table.
         yield [i for i, name in enumerate(names) if self._is_own[i] and _is_init(name)]
 
+    def depth(self, number: int) -> int:
+        """Return how many edges a function is from main; a million where no chain leads to it."""
+        if not self.is_reached(number):
+            return 1_000_000
+        depth, callers = 0, self._edges[0]
+        while (edge := int(self._parents[number])) >= 0:
+            number = int(callers[edge])
+            depth += 1
+        return depth
+
     def is_reached(self, number: int) -> bool:
         """Say whether a chain of calls and mentions leads from main or an init function to this one."""
         return bool(self._parents[number] != -2)

@@ -8,7 +8,7 @@ MIME table is no use of the program's, so it never gets here.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,20 +38,44 @@ def find_needs(binary_file: Path, main: Main, packages: Sequence[Package]) -> Ne
         program = Program(open_go(binary_file), main, packages)
         if not program.graph.can_read:
             return _from_linked(program, "the machine code of this architecture is not read")
-        judged = [found for site in _sites(program) for found in _JUDGES[site.rule.judge](site)]
+        return _from_uses(program)
     except BinaryDamaged as error:
         return _from_nothing(error.what)
-    judged += _through_tables(program)
+
+
+def _from_uses(program: Program) -> Needs:
+    judged: list[Judged] = []
+    inside = _linked_in(program)
+    decided: set[NeedKind] = set()
+    looked_at: set[NeedKind] = set()
+    for site, judge in _sites(program):
+        kind = site.rule.kind
+        looked_at.add(kind)
+        if kind in inside:
+            judged.append(Judged(left_out=LeftOut(kind=kind, reason=inside[kind])))
+        elif kind not in decided:
+            found = list(judge(site))
+            judged += found
+            # One reason is enough where nothing more can be learnt from others; the nearest to main comes first.
+            decided.update(need.kind for need in _needs(found) if not need.what and need.kind in _WITHOUT_NAMES)
     judged += repository.opened_by_frameworks(program)
-    judged = _without_what_is_linked_in(program, judged)
-    return _summed_up([*judged, *_only_linked(program)])
+    judged += _only_linked(program, looked_at)
+    return _summed_up(judged)
 
 
-def _sites(program: Program) -> Iterator[Site]:
+_WITHOUT_NAMES: frozenset[NeedKind] = frozenset({"certificates", "zones", "users", "tmp", "mime"})
+
+
+def _needs(judged: Iterable[Judged]) -> Iterator[Need]:
+    return (found.need for found in judged if found.need is not None)
+
+
+def _sites(program: Program) -> Iterator[tuple[Site, _Judge]]:
     rules = read_rules()
-    for use in program.graph.uses(rules):
+    for use in program.uses:
         for rule in rules[use.name]:
-            yield Site(use, rule, program)
+            yield Site(use, rule, program), _JUDGES[rule.judge]
+    yield from _table_sites(program)
 
 
 # Judges: what one use means
@@ -243,7 +267,8 @@ def _program(site: Site) -> Iterator[Judged]:
                 yield from repository.named(site, text)
 
 
-_JUDGES: Mapping[str, Callable[[Site], Iterator[Judged]]] = {
+_Judge = Callable[[Site], Iterator[Judged]]
+_JUDGES: Mapping[str, _Judge] = {
     "always": _always,
     "extension": _extension,
     "file": repository.judge_file,
@@ -264,19 +289,19 @@ _JUDGES: Mapping[str, Callable[[Site], Iterator[Judged]]] = {
 # Uses without a call: method tables and variables
 
 
-def _through_tables(program: Program) -> Iterator[Judged]:
-    """Yield needs shown by data: a client behind an interface, a reverse proxy as handler, the default transport."""
+def _table_sites(program: Program) -> Iterator[tuple[Site, _Judge]]:
+    """Yield uses shown by data: a client behind an interface, a reverse proxy as handler, the default transport."""
     rules = read_rules()
     client = rules["net/http.(*Client).Do"][0]
     proxy = rules["net/http/httputil.(*ReverseProxy).ServeHTTP"][0]
     for use in program.graph.uses_of_data():
         if "ReverseProxy" in use.name:
-            yield from trust.judge_proxy(Site(use, proxy, program))
+            yield Site(use, proxy, program), trust.judge_proxy
         elif "*net/http.Client," in use.name:
             if program.graph.leads_to(use.name, rules):
-                yield from trust.judge_value(Site(use, client, program))
+                yield Site(use, client, program), trust.judge_value
         elif _calls_round_trip(program):
-            yield from trust.judge_value(Site(use, client, program))
+            yield Site(use, client, program), trust.judge_value
 
 
 def _calls_round_trip(program: Program) -> bool:
@@ -301,21 +326,20 @@ _LINKED: tuple[tuple[NeedKind, str, str], ...] = (
 )
 
 
-def _only_linked(program: Program) -> Iterator[Judged]:
+def _only_linked(program: Program, looked_at: Container[NeedKind]) -> Iterator[Judged]:
     for kind, function, reason in _LINKED:
-        if program.binary.holds(function):
+        if kind not in looked_at and program.binary.holds(function):
             yield Judged(left_out=LeftOut(kind=kind, reason=f"{function} is linked in, but {reason}"))
 
 
-def _without_what_is_linked_in(program: Program, judged: list[Judged]) -> list[Judged]:
+def _linked_in(program: Program) -> Mapping[NeedKind, str]:
+    """Return what the program holds itself, by the kind of need it meets, and why that is so."""
     inside: dict[NeedKind, str] = {}
     if "time/tzdata" in program.import_paths:
         inside["zones"] = "time/tzdata is linked in: the program holds all zones itself"
     if _FALLBACK_ROOTS in program.import_paths:
         inside["certificates"] = f"{_FALLBACK_ROOTS} is linked in: the program holds the certificates itself"
-    kept = [found for found in judged if found.need is None or found.need.kind not in inside]
-    dropped = {found.need.kind for found in judged if found.need is not None} & inside.keys()
-    return [Judged(left_out=LeftOut(kind=kind, reason=inside[kind])) for kind in sorted(dropped)] + kept
+    return inside
 
 
 def _from_linked(program: Program, why: str) -> Needs:
@@ -326,9 +350,11 @@ def _from_linked(program: Program, why: str) -> Needs:
             if rule.kind not in ("file", "tmp") and rule.kind not in found and program.binary.holds(function):
                 found[rule.kind] = Need(kind=rule.kind, reason=f"{function} is linked in; {why}, so it may be called")
     found["tmp"] = Need(kind="tmp", reason=f"{why}, so a temporary file may be written")
-    judged = [Judged(need=need) for need in found.values()]
+    inside = _linked_in(program)
+    judged = [Judged(need=need) for need in found.values() if need.kind not in inside]
+    judged += [Judged(left_out=LeftOut(kind=kind, reason=inside[kind])) for kind in inside if kind in found]
     judged += repository.opened_by_frameworks(program)
-    return _summed_up(_without_what_is_linked_in(program, judged))
+    return _summed_up(judged)
 
 
 def _from_nothing(why: str) -> Needs:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proa.analyze.sites import Judged, Program, Site
 from proa.analyze.syntax import HOLE, File, Values, arguments, called_name, enclosing_function, qualified_name
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _SECRETS = (
     ".env", ".env.*", "*.key", "*-key.pem", "*_key.pem", "key.pem", "privkey*.pem", "id_rsa*", "id_ed25519*", "id_ecdsa*",
@@ -162,17 +167,36 @@ def files_below(program: Program, what: str) -> list[str] | None:
 
 def opened_by_frameworks(program: Program) -> Iterator[Judged]:
     """Yield files that a dependency is given by name: ``router.LoadHTMLGlob("templates/*")``, ``http.Dir("static")``."""
-    for file in program.sources.files(program.sources.local, *_FRAMEWORKS, "Dir(", '"'):
-        for call in file.calls:
-            texts = _given_to_framework(program, file, call)
-            if texts is None or not program.is_linked(enclosing_function(call, program.symbol_package(file.package))):
+    for package in program.sources.local:
+        for name in package.files:
+            if not _may_name_file(program, program.sources.text(package, name)):
                 continue
-            yield from _opened(program, file, call.start_point[0] + 1, called_name(call), texts)
+            file = program.sources.file(package, name)
+            for call in file.calls if file is not None else ():
+                yield from _framework_call(program, file, call)
 
 
-def _given_to_framework(program: Program, file: File, call: object) -> Values | None:
-    name, qualified = called_name(call), qualified_name(call, file)  # type: ignore[arg-type]
-    given = arguments(call)  # type: ignore[arg-type]
+def _may_name_file(program: Program, text: bytes) -> bool:
+    """Say whether a file is worth parsing: it calls a method that opens files, or names a file that is there."""
+    return _OPENING.search(text) is not None or any(
+        _names_file(program, found[1].decode("utf-8", "replace")) for found in _NAMING.finditer(text)
+    )
+
+
+_OPENING = re.compile(rb"\b(?:Dir|DirFS|" + "|".join(_FRAMEWORKS).encode() + rb")\(")
+_NAMING = re.compile(rb'\((?:[^()\n]*, )?"(?:file://)?([\w./-]+\.\w{1,12})"')
+"""A call with a literal that could name a file."""
+
+
+def _framework_call(program: Program, file: File, call: Node) -> Iterator[Judged]:
+    texts = _given_to_framework(program, file, call)
+    if texts and program.is_linked(enclosing_function(call, program.symbol_package(file.package))):
+        yield from _opened(program, file, call.start_point[0] + 1, called_name(call), texts)
+
+
+def _given_to_framework(program: Program, file: File, call: Node) -> Values | None:
+    name, qualified = called_name(call), qualified_name(call, file)
+    given = arguments(call)
     values = program.sources.values
     if qualified in ("net/http.Dir", "os.DirFS"):
         return values(given[0], file) if given else None

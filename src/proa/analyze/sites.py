@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proa.analyze.callgraph import CallGraph, Use, outermost_first
-from proa.analyze.rules import Rule
+from proa.analyze.rules import Rule, read_rules
 from proa.analyze.syntax import UNKNOWN, File, Sources, Values, arguments
 from proa.outside.gobinary import Frame, GoBinary, package_of
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind
@@ -41,6 +41,16 @@ class Program:
     def local_paths(self) -> frozenset[str]:
         """Return the import paths of the packages whose source is the user's own."""
         return frozenset(package.import_path for package in self.sources.local)
+
+    @cached_property
+    def uses(self) -> list[Use]:
+        """Return every use of a function that has a rule: the user's own first, the nearest to main first."""
+        return sorted(self.graph.uses(read_rules()), key=self._distance)
+
+    def _distance(self, use: Use) -> tuple[bool, int, int]:
+        package = self.sources.package(package_of(use.stack[0].function))
+        is_local = package is not None and package.import_path in self.local_paths
+        return not is_local, self.graph.depth(use.caller), use.address
 
     @property
     def root(self) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from proa.records.project import Package
 
@@ -24,11 +24,16 @@ HOLE = "\x00"
 """Stands for a part of a text that is not known before run time."""
 SELF = "\x01"
 """Stands for the path of the program itself."""
+TEMPORARY = "/tmp"  # noqa: S108 - the name it has in the image
 Values = frozenset[str]
+_Kept = TypeVar("_Kept")
 UNKNOWN: Values = frozenset({HOLE})
 
 _MOST_FILE_BYTES = 4 << 20
 """Larger Go files are generated tables (arbitrary)."""
+_MOST_FILES = 48
+"""Syntax trees that are kept; one takes ten times its source (measured)."""
+_MOST_TEXTS = 1024
 _MOST_VALUES = 64
 _MOST_DEPTH = 12
 _FUNCTIONS = ("function_declaration", "method_declaration", "func_literal")
@@ -61,14 +66,18 @@ class File:
         self.name = name
         self.data = data
         self.root = Parser(_language()).parse(data).root_node
+        self._captured: dict[str, list[Node]] = {}
 
     def nodes(self, query: str) -> list[Node]:
         """Return what a query captures as ``@it``, in the order of the file."""
         from tree_sitter import QueryCursor
 
-        return sorted(QueryCursor(_query(query)).captures(self.root).get("it", ()), key=lambda node: node.start_byte)
+        if query not in self._captured:
+            found = QueryCursor(_query(query)).captures(self.root).get("it", ())
+            self._captured[query] = sorted(found, key=lambda node: node.start_byte)
+        return self._captured[query]
 
-    @cached_property
+    @property
     def calls(self) -> list[Node]:
         """Return every call in the file."""
         return self.nodes("(call_expression) @it")
@@ -81,6 +90,18 @@ class File:
             path = _unquote(_field_text(node, "path"))
             found[_field_text(node, "name") or _usual_name(path)] = path
         return found
+
+    def around(self, pattern: re.Pattern[bytes], kind: str) -> Iterator[Node]:
+        """Yield the innermost node of a kind around each place where a pattern is found.
+
+        Far faster than a query over the whole tree where few places match.
+        """
+        for found in pattern.finditer(self.data):
+            node = self.root.descendant_for_byte_range(found.end() - 1, found.end())
+            while node is not None and node.type != kind:
+                node = node.parent
+            if node is not None:
+                yield node
 
     def calls_at(self, line: int, name: str) -> tuple[Node, ...]:
         """Return the calls of something named ``name`` at a line: those that start there, else that span it."""
@@ -120,13 +141,17 @@ class Sources:
         """Return a file's bytes; empty where it cannot be read or is too large."""
         key = (package.import_path, name)
         if key not in self._texts:
+            _make_room(self._texts, _MOST_TEXTS)
             self._texts[key] = _read(Path(package.directory) / name)
         return self._texts[key]
 
     def file(self, package: Package, name: str) -> File | None:
         """Return a file parsed, or None where it cannot be read."""
         key = (package.import_path, name)
-        if key not in self._files:
+        if key in self._files:
+            self._files[key] = self._files.pop(key)
+        else:
+            _make_room(self._files, _MOST_FILES)
             data = self.text(package, name)
             self._files[key] = File(package, name, data) if data else None
         return self._files[key]
@@ -162,6 +187,8 @@ class Sources:
         kind = node.type
         if kind in _LITERALS:
             return frozenset({_unquote(_text(node))})
+        if kind == "int_literal":
+            return frozenset({_text(node)})
         if kind == "parenthesized_expression":
             return self.values(node.named_children[0] if node.named_children else None, file, bound, depth)
         if kind == "binary_expression" and _field_text(node, "operator") == "+":
@@ -248,9 +275,9 @@ class Sources:
     def _set_by_pointer(self, node: Node, file: File, bound: Mapping[str, Values], depth: int) -> Values:
         """Return what a call given ``&name`` can set: for flag.StringVar(&name, "flag", "default", …) its default."""
         call = _call_around(node)
-        if call is not None and called_name(call) in ("StringVar", "StringVarP"):
+        if call is not None and called_name(call) in ("StringVar", "StringVarP", "IntVar", "IntVarP"):
             given = arguments(call)
-            place = 3 if called_name(call) == "StringVarP" else 2
+            place = 3 if called_name(call).endswith("P") else 2
             if len(given) > place:
                 return self.values(given[place], file, bound, depth + 1) | UNKNOWN
         return UNKNOWN
@@ -349,12 +376,16 @@ class Sources:
             return _path_joined([value(index) for index in range(len(given))])
         if name in _SAME_TEXT:
             return value(0)
-        if name in ("os.Executable",):
+        if name == "os.Executable":
             return frozenset({SELF})
         if name == "os.TempDir":
-            return frozenset({"/tmp"})
-        if name in ("fmt.Sprintf", "fmt.Sprint"):
-            return frozenset(_filled(text) for text in value(0)) if name == "fmt.Sprintf" else UNKNOWN
+            return frozenset({TEMPORARY})
+        if name == "fmt.Sprintf":
+            return _formatted([value(index) for index in range(len(given))])
+        if name == "net.JoinHostPort":
+            return _joined([value(0), frozenset({":"}), value(1)])
+        if name in _EXTENSION:
+            return frozenset(posixpath.splitext(text)[1] if not text.endswith(HOLE) else HOLE for text in value(0))
         if name == "cmp.Or":
             return frozenset().union(*(value(index) for index in range(len(given))))
         if name in _WITH_DEFAULT:
@@ -419,11 +450,24 @@ _SAME_TEXT = frozenset(
         "path/filepath.EvalSymlinks",
         "strings.TrimSpace",
         "os.ExpandEnv",
+        "strconv.Itoa",
+        "strconv.Atoi",
+        "strconv.ParseInt",
+        "strconv.FormatInt",
+        "int",
         "net/url.Parse",
     }
 )
 """Calls whose text is that of their first argument, as far as a file or address is meant."""
-_WITH_DEFAULT = {"flag.String": 1, "github.com/spf13/pflag.String": 1, "github.com/spf13/pflag.StringP": 2}
+_EXTENSION = ("path.Ext", "path/filepath.Ext")
+_WITH_DEFAULT = {
+    "flag.String": 1,
+    "flag.Int": 1,
+    "github.com/spf13/pflag.String": 1,
+    "github.com/spf13/pflag.Int": 1,
+    "github.com/spf13/pflag.StringP": 2,
+    "github.com/spf13/pflag.IntP": 2,
+}
 """Calls that return a text given as an argument unless the user says otherwise, and its place."""
 
 
@@ -472,6 +516,19 @@ def enclosing_function(node: Node, package: str) -> str:
             owner = f"(*{kinds[2]})" if kinds[1] else kinds[2]
             return f"{package}.{owner}.{_field_text(node, 'name')}"
     return ""
+
+
+def enclosing_declaration(node: Node) -> Node | None:
+    """Return the declared function or method around a node."""
+    found = node.parent
+    while found is not None and found.type not in ("function_declaration", "method_declaration"):
+        found = found.parent
+    return found
+
+
+def text_of(node: Node | None) -> str:
+    """Return a node's source; empty for none."""
+    return _text(node)
 
 
 def _enclosing(node: Node) -> Node | None:
@@ -543,6 +600,12 @@ def _usual_name(path: str) -> str:
     return re.sub(r"^go-|\.v[0-9]+$|-go$", "", parts[-1])
 
 
+def _make_room(kept: dict[tuple[str, str], _Kept], most: int) -> None:
+    """Forget what was not used for longest."""
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_FILE_BYTES:
@@ -595,35 +658,41 @@ def _too_many(sides: Sequence[Values]) -> bool:
     return count > _MOST_VALUES
 
 
-def _filled(text: str) -> str:
-    """Return a format with HOLE for every verb.
+def _formatted(given: Sequence[Values]) -> Values:
+    """Return what Sprintf makes of a format and its arguments.
 
-    >>> _filled("http://127.0.0.1:%d/%s%%") == f"http://127.0.0.1:{HOLE}/{HOLE}%"
-    True
+    >>> sorted(_formatted([frozenset({"http://%s:%d/%q%%"}), frozenset({"db"}), UNKNOWN]))
+    ['http://db:\\x00/\\x00%']
     """
-    return re.sub(r"%[-+# 0]*[0-9*]*(?:\.[0-9*]+)?(?:\[\d+\])?([a-zA-Z%])", _verb, text)
+    if not given or _too_many(given):
+        return UNKNOWN
+    return frozenset(_filled(texts[0], texts[1:]) for texts in product(*given))
 
 
-def _verb(found: re.Match[str]) -> str:
-    return "%" if found[1] == "%" else HOLE
+def _filled(text: str, given: Sequence[str]) -> str:
+    left = iter(given)
 
+    def verb(found: re.Match[str]) -> str:
+        if found[0] == "%%":
+            return "%"
+        following = next(left, HOLE)
+        return following if found[0] in ("%s", "%d", "%v") else HOLE
 
-def first_literal(sources: Sources, node: Node | None, file: File) -> str:
-    """Return the shortest text without a HOLE that an expression can have, or an empty string."""
-    known = sorted((text for text in sources.values(node, file) if text and HOLE not in text), key=len)
-    return known[0] if known else ""
+    return re.sub(r"%[-+# 0]*[0-9*]*(?:\.[0-9*]+)?(?:\[\d+\])?[a-zA-Z%]", verb, text)
 
 
 __all__ = [
     "HOLE",
     "SELF",
+    "TEMPORARY",
     "UNKNOWN",
     "File",
     "Sources",
     "Values",
     "arguments",
     "called_name",
+    "enclosing_declaration",
     "enclosing_function",
-    "first_literal",
     "qualified_name",
+    "text_of",
 ]

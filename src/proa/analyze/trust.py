@@ -117,7 +117,7 @@ def judge_proxy(site: Site) -> Iterator[Judged]:
 
 
 def _is_constructed(site: Site) -> bool:
-    return bool(site.program.graph.uses(["net/http/httputil.NewSingleHostReverseProxy"]))
+    return any(use.name == "net/http/httputil.NewSingleHostReverseProxy" for use in site.program.uses)
 
 
 def _url_addresses(site: Site, nodes: list[Node]) -> frozenset[str]:
