@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[list[Step], dict[str, str], list[str]]:
 
 
 def pattern(line: str) -> str:
-    return ".*".join(re.escape(part) for part in line.split("..."))
+    return ".*?".join(re.escape(part) for part in line.split("..."))
 
 
 def whole(lines: list[str]) -> re.Pattern[str]:
