@@ -120,6 +120,10 @@ def test_different_extras_have_different_keys(tmp_path_factory, one, other):
     assert (key(graph, *one) == key(graph, *other)) == (one == other)
 
 
+def test_words_that_are_no_utf8_have_a_key(tmp_path):
+    assert len(key(project(tmp_path), os.fsdecode(b"\xff"))) == 64
+
+
 def test_a_file_that_went_away_is_named(tmp_path):
     graph = project(tmp_path)
     (tmp_path / "lib" / "f0.go").unlink()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from proa.analyze.asked import what_decides
 from proa.analyze.cgo import explain_excluded, needs_c
 from proa.analyze.kept import graph_file, read_graph, write_graph
 from proa.analyze.mains import choose_mains, program_name
 from proa.analyze.source import Place, below, find_modules, split_source
 from proa.errors import BuildFailed, NoMain, ProaError, WrongUsage
-from proa.outside.go import Go, read_version, settings_files
+from proa.outside.go import Go, read_version
 from proa.outside.golist import (
     Listed,
     ListedModule,
@@ -111,12 +112,12 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
             modules=_modules(packages, listed),
             platform=str(self.platform),
             toolchain=_toolchain(packages) or self.go.version,
-            asked=_asked(self.go.environment, self.environment, self.settings),
+            asked=what_decides(self.go.environment, self.environment, self.settings, place.directory),
         )
 
     def versioned(self, fetched: Fetched) -> Graph:
         """Return the graph of a module version, from what was kept of it where that still holds."""
-        asked = _asked(self.go.environment, self.environment, self.settings)
+        asked = what_decides(self.go.environment, self.environment, self.settings, fetched.directory)
         file = graph_file(fetched.directory, [fetched.package, self.go.program, self.go.version, *asked])
         graph = read_graph(file)
         if graph is None:
@@ -305,21 +306,6 @@ def _toolchain(packages: Iterable[Package]) -> str:
         if package.import_path == "runtime" and package.is_standard:
             return read_version(Path(package.directory).parents[1])
     return ""
-
-
-_MATTER = (
-    "GOFLAGS", "GOEXPERIMENT", "GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64",
-    "GOWASM", "GOFIPS140", "GOTOOLCHAIN", "GOWORK", "GO_EXTLINK_ENABLED", "GO_LDSO", "CC", "CXX", "FC", "AR",
-    "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_FFLAGS", "CGO_LDFLAGS", "PKG_CONFIG", "PKG_CONFIG_PATH",
-)  # fmt: skip
-"""Variables that change what is built. Source: `go help environment`."""
-
-
-def _asked(environ: Mapping[str, str], laid_over: Mapping[str, str], settings: BuildSettings) -> tuple[str, ...]:
-    whole = {**environ, **laid_over}
-    said = [f"{name}={whole[name]}" for name in (*_MATTER, "GOOS", "GOARCH", "CGO_ENABLED") if whole.get(name)]
-    said += [file.read_text(encoding="utf-8", errors="replace") for file in settings_files(environ) if file.is_file()]
-    return (*said, msgspec.json.encode(settings, order="deterministic").decode())
 
 
 def _joined(graphs: Sequence[Graph]) -> Graph:
