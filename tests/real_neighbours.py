@@ -139,3 +139,20 @@ def _wait_for_socket(file: Path, process: subprocess.Popen[bytes], log: Path) ->
         if process.poll() is not None:
             break
     pytest.skip(f"real: dockerd is not running: {log.read_text()[-500:]}")
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """Mount a disk of 256 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("real: mounting a small disk needs root")
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", place], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"real: no tmpfs can be mounted: {mounted.stderr.decode()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -169,7 +169,7 @@ def test_a_header_that_claims_to_be_huge_is_refused(store: Store, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(content=st.one_of(st.binary(max_size=2000), st.integers(0, 3000)), at=st.integers(0, 10_000))
 def test_whatever_the_bytes_only_our_own_errors_come_out(
     tmp_path_factory: pytest.TempPathFactory, kind: str, content: bytes | int, at: int

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import real_neighbours
 from fakes.images import make_image, make_index, tar
-from proa.errors import BaseUnfit, ImageMissing, ToolMissing
+from proa.errors import BaseUnfit, ImageMissing, NoSpace, NotWritable, ToolMissing
 from proa.outside.access import Access
 from proa.outside.command import Ran
-from proa.outside.images import fetch_image, write_image
+from proa.outside.images import fetch_image, located, write_image
 from proa.outside.manifests import choose, stored_document
 from proa.outside.store import Store
 from proa.records.oci import INDEX, MANIFEST, Descriptor, Index, PlatformDocument
@@ -128,3 +131,32 @@ def test_the_platform_that_runs_is_chosen(offered: list[str], wanted: str, chose
             choose(index, Platform.parse(wanted))
     else:
         assert choose(index, Platform.parse(wanted)) == index.manifests[chosen]
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker-archive"])
+def test_a_path_that_exists_wins_over_a_name(store: Store, tmp_path: Path, kind: str) -> None:
+    write_image(
+        make_image(store), parse_reference(f"{kind}:{tmp_path}/out"), store=store, access=Access(), platform=AMD64
+    )
+    assert located(f"{tmp_path}/out") == parse_reference(f"{kind}:{tmp_path}/out")
+    assert located("out").transport == "store"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker-archive"])
+def test_a_full_disk_is_told_and_what_was_there_stays(store: Store, tmp_path: Path, kind: str) -> None:
+    small = make_image(store)
+    large = make_image(store, tar(x=random.Random(1).randbytes(1 << 20)))
+    with real_neighbours.small_disk(tmp_path / "disk") as disk:
+        target = parse_reference(f"{kind}:{disk}/out")
+        write_image(small, target, store=store, access=Access(), platform=AMD64)
+        before = sorted(path for path in disk.rglob("*"))
+        with pytest.raises(NoSpace):
+            write_image(large, target, store=store, access=Access(), platform=AMD64)
+        assert located(f"{disk}/out").transport == kind
+        assert fetch_image(target, AMD64, store=Store(tmp_path / "o"), access=Access()).size > 0
+        assert {path.name for path in disk.rglob(".*")} == set()
+        assert set(before) <= set(disk.rglob("*"))
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(NotWritable):
+            write_image(large, target, store=store, access=Access(), platform=AMD64)

@@ -14,7 +14,7 @@ import posixpath
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -101,7 +101,8 @@ def write_archive(members: Sequence[Part], file: Path) -> None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotWritable(f"{file} cannot be written: {error.strerror}", hint="does its folder exist?") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 # OCI archives
@@ -335,6 +336,10 @@ class Archive:
             if number >= _MOST_MEMBERS:
                 raise HostileArchive(f"the archive has more than {_MOST_MEMBERS} entries")
             self._members[posixpath.normpath(member.name)] = member
+
+    def has(self, name: str) -> bool:
+        """Say whether there is an entry of this name."""
+        return name in self._members
 
     def open(self, name: str, place: str) -> BinaryIO:
         """Open a file. Raises ImageMissing."""

@@ -16,12 +16,26 @@ from proa.outside.manifests import check_platform, one_image, read_config, store
 from proa.outside.store import Store
 from proa.records.oci import Descriptor
 from proa.records.platform import Platform
-from proa.records.reference import Name, Reference, Transport
+from proa.records.reference import Name, Reference, Transport, parse_reference
 
 _ONE_PLATFORM: frozenset[Transport] = frozenset({"docker-archive", "docker-daemon", "kind"})
 _NO_NAME = Name(registry="", path="")
 
-__all__ = ["Access", "fetch_image", "takes_one_platform", "write_image"]
+__all__ = ["Access", "fetch_image", "located", "takes_one_platform", "write_image"]
+
+
+def located(text: str) -> Reference:
+    """Return the reference a user wrote; the path of a layout or archive that exists wins over a name.
+
+    Raises WrongUsage, HostileArchive.
+    """
+    path = Path(text)
+    if (path / "index.json").is_file():
+        return Reference(transport="oci", path=text)
+    if path.is_file():
+        with archive.opened(path) as members:
+            return Reference(transport="oci-archive" if members.has("index.json") else "docker-archive", path=text)
+    return parse_reference(text)
 
 
 def takes_one_platform(destination: Reference) -> bool:

@@ -232,7 +232,8 @@ def _copy(source: Path, target: Path) -> None:
     except FileNotFoundError as error:
         raise ImageMissing(f"blob {source.name} is not in the local store") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -241,7 +242,8 @@ def _replace(path: Path, content: bytes) -> None:
         scratch.write_bytes(content)
         scratch.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def _sweep(folder: Path) -> None:

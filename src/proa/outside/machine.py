@@ -6,6 +6,7 @@ import os
 import platform as _platform
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from proa.errors import NotWritable
@@ -67,7 +68,8 @@ def write_file(path: Path, content: bytes) -> None:
     except FileNotFoundError as error:
         raise NotWritable(f"{path.parent} does not exist", hint="make the folder first") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def copy_file(source: Path, target: Path, *, mode: int) -> None:
@@ -83,4 +85,5 @@ def copy_file(source: Path, target: Path, *, mode: int) -> None:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotWritable(f"{target} cannot be written: {error.strerror}") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
