@@ -15,7 +15,7 @@ import msgspec
 from proa.errors import BaseUnfit, HostileArchive, NotStatic, WrongUsage
 from proa.outside.store import Store
 from proa.pack.documents import read_config, read_manifest
-from proa.pack.unpack import OPAQUE, WHITEOUT, hidden_name, parts_of
+from proa.pack.unpack import OPAQUE, WHITEOUT, hidden_name, note_written, parts_of
 from proa.pack.untar import Budget, Layered, Limits, open_layer
 from proa.records.binary import Binary
 from proa.records.configuration import ImageSettings
@@ -120,22 +120,24 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         """Return a path without links; None where a link leads nowhere or round in circles."""
         todo = [part for part in reversed(path.split("/")) if part]
         done: list[str] = []
+        nodes: list[Any] = [self.root]
         links = 0
         while todo:
             part = todo.pop()
             if part == "..":
-                done = done[:-1]
+                del done[-1:], nodes[max(1, len(nodes) - 1) :]
             elif part != ".":
-                node = self._node("/".join((*done, part)))
-                if isinstance(node, str):
-                    links += 1
-                    if links > _MOST_LINKS:
-                        return None
-                    if node.startswith("/"):
-                        done = []
-                    todo += [piece for piece in reversed(node.split("/")) if piece]
-                else:
+                node = nodes[-1].get(part, _ABSENT) if isinstance(nodes[-1], dict) else _ABSENT
+                if not isinstance(node, str):
                     done.append(part)
+                    nodes.append(node)
+                    continue
+                links += 1
+                if links > _MOST_LINKS:
+                    return None
+                if node.startswith("/"):
+                    done, nodes = [], [self.root]
+                todo += [piece for piece in reversed(node.split("/")) if piece]
         return "/".join(done)
 
 
@@ -224,8 +226,8 @@ class _Listing:
         written: set[tuple[str, ...]] = set()
         opaque: set[tuple[str, ...]] = set()
         for member in archive.members():
-            budget.take_entry()
             parts = parts_of(member.path, limits=budget.limits)
+            budget.take_entry(depth=len(parts))
             if member.kind == "device" and not budget.limits.skips_devices:
                 raise HostileArchive(f"a layer has the device or pipe {member.path[:200]!r}")
             if member.kind == "hardlink" and not self._is_there(parts_of(member.target, limits=budget.limits)):
@@ -241,7 +243,7 @@ class _Listing:
                 self._folder(path[:-1]).pop(hidden_name(path[-1]), None)
             else:
                 self._place(path, member.kind, member.target)
-                written.update(path[: depth + 1] for depth in range(len(path)))
+                note_written(written, path)
                 if path == ("etc", "passwd") and member.kind == "file":
                     self.passwd = _text(archive)
 

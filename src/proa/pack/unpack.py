@@ -70,6 +70,13 @@ def parts_of(name: str, *, limits: Limits) -> tuple[str, ...]:
     return parts
 
 
+def note_written(written: set[tuple[str, ...]], path: tuple[str, ...]) -> None:
+    """Add a path and the folders above it to what a layer has written."""
+    while path and path not in written:
+        written.add(path)
+        path = path[:-1]
+
+
 def hidden_name(name: str) -> str:
     """Return what a whiteout hides. Raises HostileArchive.
 
@@ -100,11 +107,16 @@ class _Tree:
         self._is_root = os.geteuid() == 0
         self._modes: dict[tuple[str, ...], int] = {}
         """Of folders; set at the end, so that a read-only one can be filled."""
+        self._last: tuple[tuple[str, ...], tuple[str, ...], int] | None = None
+        """The folder of the last entry: as named, as resolved, and open. Neighbours stand together in an archive."""
+        self._is_stale = False
+        """True once anything was removed: it may have been a link on the way to that folder."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._let_go()
         os.close(self._root)
 
     def apply(self, archive: Layered, budget: Budget) -> None:
@@ -112,28 +124,26 @@ class _Tree:
         written: set[tuple[str, ...]] = set()
         opaque: set[tuple[str, ...]] = set()
         for member in archive.members():
-            budget.take_entry()
             parts = parts_of(member.path, limits=budget.limits)
+            budget.take_entry(depth=len(parts))
             if member.kind == "device":
                 if budget.limits.skips_devices:
                     continue
                 raise HostileArchive(f"a layer has the device or pipe {member.path[:200]!r}")
             if not parts:
                 continue
-            folder, name = self._resolve_folder(parts[:-1]), parts[-1]
+            folder, parent = self._enter(parts[:-1])
+            name = parts[-1]
             if name == OPAQUE:
                 if folder not in opaque:
                     opaque.add(folder)
-                    self._clear(folder, written)
+                    self._clear(parent, folder, written)
                 continue
             if name.startswith(WHITEOUT):
-                with self._open(folder) as parent:
-                    self._remove(parent, hidden_name(name))
+                self._remove(parent, hidden_name(name))
                 continue
-            for depth in range(len(folder) + 1):
-                written.add((*folder, name)[: depth + 1])
-            with self._open(folder) as parent:
-                self._create(parent, (*folder, name), member, archive, budget.limits)
+            note_written(written, (*folder, name))
+            self._create(parent, (*folder, name), member, archive, budget.limits)
 
     def finish(self) -> None:
         """Give folders the modes they were meant to have, deepest first."""
@@ -181,12 +191,28 @@ class _Tree:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise HostileArchive(f"a layer has a hard link to {'/'.join(target)!r}, which is not there") from error
 
-    def _clear(self, folder: tuple[str, ...], written: set[tuple[str, ...]]) -> None:
+    def _clear(self, parent: int, folder: tuple[str, ...], written: set[tuple[str, ...]]) -> None:
         """Remove what lower layers put there; the mark may stand anywhere among its own layer's entries."""
-        with self._open(folder) as parent:
-            for other in os.listdir(parent):  # noqa: PTH208 - a descriptor, not a path
-                if (*folder, other) not in written:
-                    self._remove(parent, other)
+        with os.scandir(parent) as there:
+            others = [other.name for other in there]
+        for other in others:
+            if (*folder, other) not in written:
+                self._remove(parent, other)
+
+    def _enter(self, parts: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+        """Return a member's folder, resolved and open until the next member."""
+        if self._last is None or self._last[0] != parts or self._is_stale:
+            self._let_go()
+            folder = self._resolve_folder(parts)
+            with self._open(folder) as descriptor:
+                self._last = (parts, folder, os.dup(descriptor))
+            self._is_stale = False
+        return self._last[1], self._last[2]
+
+    def _let_go(self) -> None:
+        if self._last is not None:
+            os.close(self._last[2])
+            self._last = None
 
     def _resolve_folder(self, parts: tuple[str, ...], *, should_make: bool = True) -> tuple[str, ...]:
         """Return where a folder is once links are followed inside the root; missing folders are made."""
@@ -255,6 +281,8 @@ class _Tree:
 
     def _remove(self, parent: int, name: str) -> None:
         try:
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+            self._is_stale = True
             os.unlink(name, dir_fd=parent)
         except FileNotFoundError:
             return
