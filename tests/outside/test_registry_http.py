@@ -24,7 +24,8 @@ from fakes.registry import FakeRegistry
 from proa.errors import RegistryUnreachable
 from proa.outside.access import Access
 from proa.outside.images import fetch_image, write_image
-from proa.outside.registry_http import parse_challenges, proxy_for, read_errors, read_token, retry_after_s
+from proa.outside.network import proxy_for
+from proa.outside.registry_answers import parse_challenges, read_errors, read_token, retry_after_s
 from proa.outside.store import Store
 from proa.records.platform import Platform
 from proa.records.reference import parse_reference

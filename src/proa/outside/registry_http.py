@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import ssl
 import threading
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
-
-import msgspec
 
 from proa.errors import RegistryRefused, RegistryUnreachable
 from proa.outside.access import Access, is_loopback
 from proa.outside.credentials import ANONYMOUS, Credential, find_credential
+from proa.outside.network import certificate_context, proxy_for
+from proa.outside.registry_answers import (
+    MOST_DELAY_S,
+    Challenge,
+    parse_challenges,
+    read_errors,
+    read_token,
+    retry_after_s,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +34,6 @@ _Result = TypeVar("_Result")
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-_MOST_DELAY_S = 30.0
 _ERROR_BYTES = 2048
 _TOKEN_BYTES = 1 << 20
 _CONNECT_S = 10.0
@@ -49,98 +52,6 @@ class TryAgain(Exception):
         self.delay_s = delay_s
         self.refused = refused
         self.output = output
-
-
-class Challenge(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to log in that a registry offers."""
-
-    scheme: str
-    """Lower case: ``bearer`` or ``basic``."""
-    parameters: dict[str, str] = {}
-
-
-def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Return the challenges of a ``WWW-Authenticate`` header; what cannot be read is left out.
-
-    Source: RFC 9110, section 11.6.1.
-
-    >>> parse_challenges('Bearer realm="https://a/t",service="r", Basic realm=x')[0].parameters
-    {'realm': 'https://a/t', 'service': 'r'}
-    """
-    found: list[Challenge] = []
-    rest = header[:8192].strip()
-    while rest:
-        word, _, after = rest.partition(" ")
-        if "=" in word or not word:
-            _, _, rest = rest.partition(",")
-            rest = rest.strip()
-            continue
-        parameters, rest = _parameters(after.strip())
-        found.append(Challenge(scheme=word.rstrip(",").lower(), parameters=parameters))
-    return tuple(found)
-
-
-def _parameters(text: str) -> tuple[dict[str, str], str]:
-    parameters: dict[str, str] = {}
-    while text:
-        key, equals, after = text.partition("=")
-        if not equals or " " in key.strip() or "," in key:
-            return parameters, text
-        value, text = _quoted(after) if after.startswith('"') else _bare(after)
-        parameters[key.strip().lower()] = value
-        text = text.lstrip()
-        if text.startswith(","):
-            text = text[1:].lstrip()
-    return parameters, text
-
-
-def _quoted(text: str) -> tuple[str, str]:
-    value = []
-    position = 1
-    while position < len(text) and text[position] != '"':
-        position += text[position] == "\\"
-        value.append(text[position : position + 1])
-        position += 1
-    return "".join(value), text[position + 1 :]
-
-
-def _bare(text: str) -> tuple[str, str]:
-    end = min((at for at in (text.find(","), text.find(" ")) if at >= 0), default=len(text))
-    return text[:end], text[end:]
-
-
-def retry_after_s(header: str, *, now_s: float) -> float | None:
-    """Return the seconds a ``Retry-After`` header asks for, between 0 and 30; None where it says nothing.
-
-    >>> retry_after_s("7", now_s=0.0), retry_after_s("soon", now_s=0.0), retry_after_s("86400", now_s=0.0)
-    (7.0, None, 30.0)
-    """
-    header = header.strip()
-    if header.isascii() and header.isdigit():
-        return min(float(header[:9]), _MOST_DELAY_S)
-    try:
-        return min(max(parsedate_to_datetime(header).timestamp() - now_s, 0.0), _MOST_DELAY_S)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def proxy_for(url: str, environ: Mapping[str, str]) -> str:
-    """Return the proxy a request goes through, or an empty string; loopback never has one.
-
-    >>> proxy_for("https://r.example/v2/", {"HTTPS_PROXY": "http://p:3128", "NO_PROXY": "other.example"})
-    'http://p:3128'
-    """
-    parts = urlsplit(url)
-    if is_loopback(parts.netloc):
-        return ""
-    table = {name.lower(): value for name, value in environ.items() if name.lower().endswith("_proxy")}
-    # The lower-case spelling wins, as for curl and Go.
-    table |= {name: value for name, value in environ.items() if name.endswith("_proxy")}
-    proxy = table.get(f"{parts.scheme}_proxy") or table.get("all_proxy") or ""
-    skips = urllib.request.proxy_bypass_environment(parts.netloc, {"no": table.get("no_proxy", "")})  # type: ignore[attr-defined]
-    if not proxy or skips:
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 class Session:
@@ -189,7 +100,7 @@ class Session:
             if number >= min(self.access.tries, trouble.most_tries):
                 break
             self.access.sleep(delay_s if trouble.delay_s is None else trouble.delay_s)
-            delay_s = min(delay_s * 2, _MOST_DELAY_S)
+            delay_s = min(delay_s * 2, MOST_DELAY_S)
         kind = RegistryRefused if trouble.refused else RegistryUnreachable
         raise kind(
             self.hide(f"could not {what}: {trouble.what} ({number} tries)"),
@@ -458,25 +369,6 @@ class Session:
         return token
 
 
-def read_token(content: bytes) -> str:
-    """Return the token in a token server's answer, or an empty string.
-
-    >>> read_token(b'{"access_token": "abc"}')
-    'abc'
-    """
-
-    class Answer(msgspec.Struct):
-        token: str = ""
-        access_token: str = ""
-
-    try:
-        answer = msgspec.json.decode(content, type=Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-    token = answer.token or answer.access_token
-    return token if token.isascii() and token.isprintable() else ""
-
-
 def _distrust(error: BaseException) -> str:
     """Return why a certificate was not trusted, or an empty string where that was not the trouble."""
     cause: BaseException | None = error
@@ -485,64 +377,3 @@ def _distrust(error: BaseException) -> str:
             return cause.verify_message or "it could not be verified"
         cause = cause.__cause__ or cause.__context__
     return ""
-
-
-class _Error(msgspec.Struct):
-    code: str = ""
-    message: str = ""
-
-
-class _Errors(msgspec.Struct):
-    errors: tuple[_Error, ...] = ()
-
-
-def read_errors(content: bytes) -> str:
-    """Return a registry's own words for an error: its JSON's codes and messages, else the text itself.
-
-    >>> read_errors(b'{"errors":[{"code":"DENIED","message":"no such right"}]}')
-    'DENIED: no such right'
-    """
-    try:
-        found = msgspec.json.decode(content, type=_Errors).errors
-        text = "\n".join(": ".join(part for part in (error.code, error.message) if part) for error in found)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        text = content.decode(errors="replace")
-    return "".join(sign for sign in text if sign.isprintable() or sign == "\n").strip()
-
-
-def certificate_context(host: str, *, access: Access) -> ssl.SSLContext:
-    """Return what is trusted when talking to a host: the user's CA, the system's and certifi's, docker's per host.
-
-    Source: https://docs.docker.com/engine/security/certificates/ (certs.d). Raises RegistryUnreachable.
-    """
-    if access.allows_insecure(host):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    file, folder = access.environ.get("SSL_CERT_FILE"), access.environ.get("SSL_CERT_DIR")
-    try:
-        if file or folder:
-            context = ssl.create_default_context(cafile=file or None, capath=folder or None)
-        else:
-            import certifi
-
-            context = ssl.create_default_context()
-            context.load_verify_locations(certifi.where())
-        for place in access.certificate_folders:
-            _load_folder(context, Path(place) / host)
-    except (OSError, ssl.SSLError) as error:
-        raise RegistryUnreachable(
-            f"the certificates for {host} cannot be read: {error.strerror or error}",
-            hint="see SSL_CERT_FILE and certs.d",
-        ) from error
-    return context
-
-
-def _load_folder(context: ssl.SSLContext, folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    for authority in sorted(folder.glob("*.crt")):
-        context.load_verify_locations(authority)
-    for certificate in sorted(folder.glob("*.cert")):
-        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
