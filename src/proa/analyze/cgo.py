@@ -76,7 +76,9 @@ def what_to_do(package: str) -> str:
     table: Mapping[str, str] = _table()["instead"]
     plain = re.sub(r"(?:/v|\.v)\d+(?=/|$)", "", package)
     instead = next((table[path] for path in table if plain == path or plain.startswith(f"{path}/")), "")
-    either = f"in pure Go: {instead}" if instead else "choose a pure-Go package for it"
+    either = (
+        f"in pure Go: {instead}" if instead and not instead.startswith("none") else "choose a pure-Go package for it"
+    )
     return f"{either}, or build with cgo (`build: {{cgo: on}}` in proa.yaml) on a base with libc"
 
 
