@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from proa.cli.amounts import bytes_text, seconds_text
 from proa.records.binary import Binary
-from proa.records.image import Image
+from proa.records.image import Image, ImageFile
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
 
@@ -62,66 +62,63 @@ def show_shipment(shipment: Shipment) -> None:
     """Print one screen: found, built, in the image and why, tried, where it went, how long it took."""
     out = console()
     out.print(f"[bold]{_escape(shipment.program)}[/bold] {_escape(shipment.version)}".rstrip())
+    rows = _grid()
     for image in shipment.images:
-        out.print(_headline(image))
-        out.print(_contents(image))
-        out.print(
-            f"  base    {_escape(image.base)}: {_escape(image.base_reason)}"
-            if image.base_reason
-            else f"  base    {image.base}"
-        )
-        out.print(f"  trial   {_trial(image.trial)}")
+        rows.add_row("image", _headline(image))
+        for row in _contents(image):
+            rows.add_row("", row)
+        rows.add_row("base", _escape(f"{image.base}: {image.base_reason}" if image.base_reason else image.base))
+        rows.add_row("trial", _trial(image.trial))
     for absent in shipment.left_out:
-        out.print(f"  left out {absent.kind}: {_escape(absent.reason)}", style="dim")
+        rows.add_row("left out", f"[dim]{absent.kind}: {_escape(absent.reason)}[/dim]")
     for finding in shipment.findings:
-        out.print(
-            f"  {finding.severity}: {_escape(finding.message)}",
-            style={"error": "red", "warning": "yellow"}.get(finding.severity, ""),
-        )
+        colour = {"error": "red", "warning": "yellow"}.get(finding.severity, "dim")
+        rows.add_row(f"[{colour}]{finding.severity}[/{colour}]", _escape(finding.message))
         if finding.hint:
-            out.print(f"           {_escape(finding.hint)}", style="dim")
-    out.print(f"  went to {_escape(shipment.reference)}")
-    out.print(f"  took    {_timings(shipment)}", style="dim")
+            rows.add_row("", f"[dim]{_escape(finding.hint)}[/dim]")
+    rows.add_row("went to", _escape(shipment.reference))
+    rows.add_row("took", f"[dim]{_timings(shipment)}[/dim]")
+    out.print(rows)
+
+
+def _grid() -> Table:
+    """Return a table of labels and text, so that what is wrapped stays below its own words."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 1), pad_edge=True)
+    grid.add_column(width=8, no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _headline(image: Image) -> str:
     command = _escape(" ".join(image.entrypoint))
     return (
-        f"  image   {image.platform} · {bytes_text(image.unpacked_bytes)} → "
+        f"{image.platform} · {bytes_text(image.unpacked_bytes)} → "
         f"[bold]{bytes_text(image.compressed_bytes)}[/bold] compressed · user {image.user} · {command}"
     )
 
 
-def _contents(image: Image) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), show_edge=False, show_header=False)
-    table.add_column(width=7)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold", ratio=2)
-    table.add_column(overflow="fold", ratio=3, style="dim")
+def _contents(image: Image) -> Iterator[str]:
+    """Yield a line for each layer of the base and for each file with its reason."""
     for layer in image.layers:
         if not layer.files:
-            table.add_row("", bytes_text(layer.bytes), layer.digest[:19], layer.holds)
-        for group in _grouped(layer.files):
-            table.add_row("", *group)
-    return table
+            yield f"{bytes_text(layer.bytes):>8}  {layer.holds} {layer.digest[:19]}"
+        for size, where, reason in _grouped(layer.files):
+            yield f"{size:>8}  {where}  [dim]{reason}[/dim]"
 
 
-def _grouped(files: tuple[object, ...]) -> Iterator[tuple[str, str, str]]:
+def _grouped(files: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:
     """Yield one row per reason: a folder of zones is one line, not five hundred."""
     from itertools import groupby
 
-    from proa.records.image import ImageFile
-
-    known = [file for file in files if isinstance(file, ImageFile)]
-    for reason, group in groupby(known, key=lambda file: file.reason):
+    for reason, group in groupby(files, key=lambda file: file.reason):
         members = list(group)
-        where = (
-            members[0].path
-            if len(members) == 1
-            else f"{os.path.commonpath([m.path for m in members])} ({len(members)} files)"
-        )
+        where = members[0].path
+        if len(members) == 2:
+            where = f"{members[0].path}, {members[1].path}"
+        elif len(members) > 2:
+            where = f"{os.path.commonpath([member.path for member in members])} ({len(members)} files)"
         yield bytes_text(sum(member.bytes for member in members)), _escape(where), _escape(reason)
 
 
@@ -138,7 +135,7 @@ def _trial(trial: Trial | None) -> str:
     ]
     said = " · ".join(part for part in (_escape(trial.reason), *figures) if part)
     word = "trial skipped" if trial.verdict == "skipped" else trial.verdict
-    return f"[{colour}]{word}[/{colour}] {said}" + (f"\n          {_escape(trial.remedy)}" if trial.remedy else "")
+    return f"[{colour}]{word}[/{colour}] {said}" + (f"\n[dim]{_escape(trial.remedy)}[/dim]" if trial.remedy else "")
 
 
 def _timings(shipment: Shipment) -> str:
@@ -156,12 +153,15 @@ def _escape(text: str) -> str:
 
 def show_trial(trial: Trial) -> None:
     """Print what a trial run showed, and the program's last lines where it did not go well."""
-    out = console()
-    out.print(f"  trial   {_trial(trial)}")
+    rows = _grid()
+    rows.add_row("trial", _trial(trial))
     for missed in trial.missed_files:
-        out.print(f"  missed  {_escape(missed)}", style="dim")
+        rows.add_row("missed", f"[dim]{_escape(missed)}[/dim]")
+    for place in trial.contacted:
+        rows.add_row("asked", f"[dim]{_escape(place)}[/dim]")
     if trial.verdict in ("failed", "not-ready") and trial.output:
-        out.print(_escape(trial.output), style="dim")
+        rows.add_row("output", f"[dim]{_escape(trial.output)}[/dim]")
+    console().print(rows)
 
 
 def show_binary(binary: Binary) -> None:
