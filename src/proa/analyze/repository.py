@@ -38,6 +38,7 @@ _SYSTEM: tuple[tuple[str, NeedKind], ...] = (
 )  # fmt: skip
 """What the image is given for a need, by the path it has there."""
 
+_KERNEL = ("/proc/", "/sys/", "/dev/")
 _FRAMEWORKS: dict[str, int] = {
     "LoadHTMLGlob": 0, "LoadHTMLFiles": -1, "Static": 1, "StaticFile": 1, "File": -1, "FileFromFS": 0,
     "SetConfigFile": 0, "AddConfigPath": 0, "SendFile": 0, "Attachment": 0, "Favicon": 0, "HTMLRender": -1,
@@ -100,6 +101,8 @@ def _system(text: str) -> Iterator[tuple[NeedKind, str, str]]:
             what = text.removeprefix(prefix + "/") if kind == "zones" and HOLE not in text and text != prefix else ""
             yield kind, what, f"it opens {text.replace(HOLE, '…')}"
             return
+    if HOLE not in text and not text.startswith(_KERNEL):
+        yield "file", "", f"{text} is no file of the repository; mount it at run time, or add it in proa.yaml"
 
 
 def _found(program: Program, path: str) -> list[str]:

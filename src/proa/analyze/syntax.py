@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -31,11 +31,15 @@ UNKNOWN: Values = frozenset({HOLE})
 
 _MOST_FILE_BYTES = 4 << 20
 """Larger Go files are generated tables (arbitrary)."""
-_MOST_FILES = 48
+_MOST_FILES = 96
 """Syntax trees that are kept; one takes ten times its source (measured)."""
 _MOST_TEXTS = 1024
 _MOST_VALUES = 64
 _MOST_DEPTH = 12
+_MOST_STEPS = 400
+"""Expressions looked at for one answer: large programs lead from one to very many (arbitrary)."""
+_STEPS_TO_PARSE = 10
+"""What parsing a file counts for against that (measured, roughly)."""
 _FUNCTIONS = ("function_declaration", "method_declaration", "func_literal")
 _LITERALS = ("interpreted_string_literal", "raw_string_literal")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -116,12 +120,16 @@ class File:
 class Sources:
     """The source files of a program's packages, parsed when asked for."""
 
-    def __init__(self, packages: Iterable[Package], *, main: str) -> None:
+    def __init__(self, packages: Iterable[Package], *, main: str, steps: int = _MOST_STEPS) -> None:
+        """``steps`` is how far an answer is followed before it counts as not known."""  # noqa: D401
+        self._steps = steps
         self.packages = {package.import_path: package for package in packages if not package.is_standard}
         self.main = main
         self._files: dict[tuple[str, str], File | None] = {}
         self._texts: dict[tuple[str, str], bytes] = {}
         self._busy: set[tuple[str, int, int]] = set()
+        self._known: dict[tuple[str, ...], Values] = {}
+        self._steps_left = 0
 
     def package(self, import_path: str) -> Package | None:
         """Return a package of the program; ``main`` is the program's own."""
@@ -152,6 +160,7 @@ class Sources:
             self._files[key] = self._files.pop(key)
         else:
             _make_room(self._files, _MOST_FILES)
+            self._steps_left -= _STEPS_TO_PARSE
             data = self.text(package, name)
             self._files[key] = File(package, name, data) if data else None
         return self._files[key]
@@ -161,6 +170,8 @@ class Sources:
         words = [word.encode() for word in mentioning]
         for package in packages:
             for name in package.files:
+                if self._busy and self._steps_left < 0:
+                    return
                 data = self.text(package, name)
                 if any(word in data for word in words) and (file := self.file(package, name)) is not None:
                     yield file
@@ -171,7 +182,10 @@ class Sources:
         self, node: Node | None, file: File, bound: Mapping[str, Values] | None = None, depth: int = 0
     ) -> Values:
         """Return every text an expression can have, with HOLE for what is not known."""
-        if node is None or depth > _MOST_DEPTH:
+        if not self._busy:
+            self._steps_left = self._steps
+        self._steps_left -= 1
+        if node is None or depth > _MOST_DEPTH or self._steps_left < 0:
             return UNKNOWN
         key = (f"{file.package.import_path}/{file.name}", node.start_byte, node.end_byte)
         if key in self._busy:
@@ -267,8 +281,8 @@ class Sources:
     ) -> Values:
         value = node.child_by_field_name("value")
         if value is None:
-            # A const without a value repeats the one before; a var is empty at first.
-            return frozenset({""}) if node.type == "var_spec" else UNKNOWN
+            # A const without a value repeats the one before; a string variable is empty at first.
+            return frozenset({""}) if _field_text(node, "type") == "string" else UNKNOWN
         given = value.named_children
         return self.values(given[index], file, bound, depth + 1) if len(given) == count else UNKNOWN
 
@@ -313,7 +327,17 @@ class Sources:
                 return self.elements(given[0], other, None, depth + 1)
         return UNKNOWN
 
+    def _once(self, key: tuple[str, ...], find: Callable[[], Values]) -> Values:
+        """Return what was found for a key before, or find it; while it is being found, nothing."""
+        if key not in self._known:
+            self._known[key] = frozenset()
+            self._known[key] = find()
+        return self._known[key]
+
     def _package_level(self, package: Package, name: str, depth: int) -> Values:
+        return self._once(("name", package.import_path, name), lambda: self._named(package, name, depth))
+
+    def _named(self, package: Package, name: str, depth: int) -> Values:
         found: set[str] = set()
         is_declared = False
         for file in self.files([package], name):
@@ -352,6 +376,9 @@ class Sources:
 
     def _field(self, package: Package, name: str, depth: int) -> Values:
         """Return the texts given to a struct field of this name anywhere in its package."""
+        return self._once(("field", package.import_path, name), lambda: self._given_to_field(package, name, depth))
+
+    def _given_to_field(self, package: Package, name: str, depth: int) -> Values:
         found: set[str] = set()
         for file in self.files([package], name):
             for node in file.nodes("(keyed_element) @it"):
@@ -426,10 +453,14 @@ class Sources:
             return UNKNOWN
         name = _field_text(function, "name")
         packages = self.local if name[:1].isupper() else (file.package,)
+        key = ("given", file.package.import_path, file.name, str(function.start_byte), str(position))
+        return self._once(key, lambda: self._given_by(packages, name, position, depth))
+
+    def _given_by(self, packages: Sequence[Package], name: str, position: int, depth: int) -> Values:
         found: set[str] = set()
         has_caller = False
         for other in self.files(packages, name + "("):
-            for call in other.calls:
+            for call in other.around(re.compile(rb"\b" + name.encode() + rb"\("), "call_expression"):
                 if called_name(call) == name:
                     has_caller = True
                     given = arguments(call)

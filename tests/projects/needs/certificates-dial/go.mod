@@ -1,0 +1,3 @@
+module example.com/certificates-dial
+
+go 1.24

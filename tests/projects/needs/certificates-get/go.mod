@@ -1,0 +1,3 @@
+module example.com/certificates-get
+
+go 1.24

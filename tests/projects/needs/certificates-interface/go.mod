@@ -1,0 +1,3 @@
+module example.com/certificates-interface
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/certificates-proxy
+
+go 1.24

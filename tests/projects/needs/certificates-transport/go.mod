@@ -1,0 +1,3 @@
+module example.com/certificates-transport
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/certificates-value
+
+go 1.24

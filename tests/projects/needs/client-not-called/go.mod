@@ -1,0 +1,3 @@
+module example.com/client-not-called
+
+go 1.24

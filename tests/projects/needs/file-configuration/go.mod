@@ -1,0 +1,3 @@
+module example.com/file-configuration
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/file-embedded
+
+go 1.24

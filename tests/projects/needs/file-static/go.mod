@@ -1,0 +1,3 @@
+module example.com/file-static
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/file-templates
+
+go 1.24

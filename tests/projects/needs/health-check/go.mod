@@ -1,0 +1,3 @@
+module example.com/health-check
+
+go 1.24

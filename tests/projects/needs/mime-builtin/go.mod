@@ -1,0 +1,3 @@
+module example.com/mime-builtin
+
+go 1.24

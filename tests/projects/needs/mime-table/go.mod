@@ -1,0 +1,3 @@
+module example.com/mime-table
+
+go 1.24

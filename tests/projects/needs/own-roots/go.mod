@@ -1,0 +1,3 @@
+module example.com/own-roots
+
+go 1.24

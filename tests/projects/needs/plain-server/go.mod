@@ -1,0 +1,3 @@
+module example.com/plain-server
+
+go 1.24

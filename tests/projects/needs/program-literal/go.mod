@@ -1,0 +1,3 @@
+module example.com/program-literal
+
+go 1.24

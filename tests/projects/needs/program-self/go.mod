@@ -1,0 +1,3 @@
+module example.com/program-self
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/tmp-default
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/tmp-elsewhere
+
+go 1.24

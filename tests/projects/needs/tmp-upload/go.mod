@@ -1,0 +1,3 @@
+module example.com/tmp-upload
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/unverified
+
+go 1.24

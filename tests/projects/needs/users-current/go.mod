@@ -1,0 +1,3 @@
+module example.com/users-current
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/users-types
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/zone-constant
+
+go 1.24

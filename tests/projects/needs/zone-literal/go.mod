@@ -1,0 +1,3 @@
+module example.com/zone-literal
+
+go 1.24

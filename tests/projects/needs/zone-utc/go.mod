@@ -1,0 +1,3 @@
+module example.com/zone-utc
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/zones-any
+
+go 1.24

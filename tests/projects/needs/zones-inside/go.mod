@@ -1,0 +1,3 @@
+module example.com/zones-inside
+
+go 1.24
