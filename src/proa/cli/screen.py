@@ -86,7 +86,7 @@ def _grid() -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 1), pad_edge=True)
-    grid.add_column(width=8, no_wrap=True)
+    grid.add_column(min_width=8, no_wrap=True)
     grid.add_column(overflow="fold")
     return grid
 

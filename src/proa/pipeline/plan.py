@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from proa import analyze
-from proa.errors import NoMain, WrongUsage
+from proa.errors import NoMain, ToolTooOld, WrongUsage
 from proa.outside.access import Access
 from proa.outside.configuration import Loaded, load_configuration
 from proa.outside.git import read_git
 from proa.outside.go import Go, find_go, find_wanted
 from proa.outside.machine import cores, store_root, this_platform
 from proa.outside.store import Store
-from proa.records.configuration import Configuration, settings_of
+from proa.records.configuration import BuildSettings, Configuration, settings_of
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
 from proa.records.project import Git, Graph, Main
@@ -77,21 +77,20 @@ def lay_plans(bench: Bench, request: Request, *, is_image: bool = True) -> tuple
     loaded = load_configuration(home, environ=bench.environ)
     common, _ = settings_of(loaded.configuration, (), request.overrides)
     platforms = _platforms(request.platforms or common.platforms, is_image=is_image)
-    go = find_go(bench.environ, wanted=find_wanted(home, bench.environ))
-
-    def listed(platform: Platform) -> Graph:
-        return analyze.list_graph(
-            request.sources,
-            directory=directory,
-            platform=platform,
-            go=go,
-            settings=common.build,
-            modules_directory=bench.store.root / "modules",
-        )
-
+    is_local = any("@" not in source for source in request.sources)
+    go = find_go(bench.environ, wanted=find_wanted(home, bench.environ) if is_local else "")
     with ThreadPoolExecutor(max_workers=len(platforms) + 1) as pool:
         git = pool.submit(read_git, home, environ=bench.environ)
-        graphs = tuple(pool.map(listed, platforms))
+
+        def listed(platform: Platform) -> Graph:
+            return _graph(bench, request.sources, directory, platform, settings=common.build, go=go)
+
+        try:
+            graphs = tuple(pool.map(listed, platforms))
+        except ToolTooOld as error:
+            # What a module version asks for is known only now; another tool chain at hand may do.
+            go = find_go(bench.environ, wanted=error.wanted)
+            graphs = tuple(pool.map(listed, platforms))
     # One git for all: programs of one call share a repository, and those of a module version have none.
     return tuple(
         _plan(
@@ -104,6 +103,19 @@ def lay_plans(bench: Bench, request: Request, *, is_image: bool = True) -> tuple
             graphs=graphs,
         )
         for main in graphs[0].mains
+    )
+
+
+def _graph(
+    bench: Bench, sources: Sequence[str], directory: Path, platform: Platform, *, settings: BuildSettings, go: Go
+) -> Graph:
+    return analyze.list_graph(
+        sources,
+        directory=directory,
+        platform=platform,
+        go=go,
+        settings=settings,
+        modules_directory=bench.store.root / "modules",
     )
 
 

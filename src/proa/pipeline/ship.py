@@ -10,13 +10,13 @@ import msgspec
 
 from proa import pack, publish
 from proa.errors import TrialFailed, TrialRequired
-from proa.outside.images import write_image
+from proa.outside.images import takes_one_platform, write_image
 from proa.outside.machine import this_platform, write_file
 from proa.outside.store import Store
 from proa.pipeline import steps
 from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
-from proa.records.evidence import LeftOut
+from proa.records.evidence import Finding, LeftOut
 from proa.records.image import Image
 from proa.records.oci import Descriptor, Manifest
 from proa.records.reference import Reference
@@ -43,8 +43,8 @@ def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tupl
     )
     planned_s = time.monotonic() - started
     together = steps.Log()
-    steps.build_together(bench, plans, together)
     with bench.store.using():
+        steps.build_together(bench, plans, together)
         ready = [
             _prepare(
                 steps.Work(bench=bench, plan=plan, log=steps.Log(planned_s, together)),
@@ -75,7 +75,7 @@ def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tup
         findings = [*plan.findings, *project.findings]
         left_out: tuple[LeftOut, ...] = ()
         for number, platform in enumerate(plan.platforms):
-            binary = steps.build_program(work, number)
+            binary = steps.build_program(work, number, project)
             needs = steps.find_needs(work, number, binary)
             packed = steps.pack_image(work, binary, needs, project=project, base=steps.fetch_base(work, platform))
             tried = steps.try_program(work, packed.image, project) if should_try else None
@@ -141,7 +141,10 @@ def _publish(
         named = msgspec.structs.replace(shipment, reference=_reference(places[0], whole))
         record = publish.attach_shipment(msgspec.json.encode(document(named)), whole, store=store)
         references = []
+        findings = list(shipment.findings)
         for place in places:
+            if len(shipment.images) > 1 and takes_one_platform(place):
+                findings.append(_one_platform(place))
             bench.say(f"publishing {place}")
             is_known = place.transport == "store" and store.reference(str(place.name)) == whole
             log.note("publish", "hit" if is_known else "miss")
@@ -152,8 +155,18 @@ def _publish(
     return msgspec.structs.replace(
         named,
         reference=references[0],
+        findings=tuple(findings),
         timings_s={**shipment.timings_s, **log.timings_s},
         cache={**shipment.cache, **log.cache},
+    )
+
+
+def _one_platform(place: Reference) -> Finding:
+    return Finding(
+        id="publish.one-platform",
+        severity="info",
+        message=f"{place} holds one platform and got {this_platform()}",
+        hint="oci:, oci-archive: and registries hold all of them",
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from proa import pack
 from proa.errors import WrongUsage
-from proa.outside.images import fetch_image
+from proa.outside.images import fetch_image, located
 from proa.outside.machine import copy_file, this_platform
 from proa.pipeline import steps
 from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
@@ -17,7 +17,6 @@ from proa.records.analysis import Analysis
 from proa.records.binary import Binary
 from proa.records.configuration import Configuration, settings_of
 from proa.records.platform import Platform
-from proa.records.reference import parse_reference
 from proa.records.request import Request
 from proa.records.trial import Trial
 
@@ -30,7 +29,7 @@ def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) 
         for plan in lay_plans(bench, request):
             work = steps.Work(bench=bench, plan=plan, log=steps.Log())
             project = steps.analyze_source(work)
-            binary = steps.build_program(work, 0)
+            binary = steps.build_program(work, 0, project)
             found.append(
                 Analysis(
                     project=project,
@@ -63,7 +62,8 @@ def build_all(
             raise WrongUsage(f"--output {output} is one file for {len(pairs)} programs", hint="name a folder")
         built = []
         for plan, number in pairs:
-            binary = steps.build_program(steps.Work(bench=bench, plan=plan, log=steps.Log()), number)
+            work = steps.Work(bench=bench, plan=plan, log=steps.Log())
+            binary = steps.build_program(work, number, steps.analyze_source(work))
             path = target / _file_name(plan, number) if is_folder else target
             copy_file(bench.store.blob_path(binary.digest), path, mode=0o755)
             built.append((binary, str(path)))
@@ -89,7 +89,7 @@ def try_reference(image: str, request: Request, *, environ: Mapping[str, str], p
     platform = Platform.parse(request.platforms[0]) if request.platforms else this_platform()
     with bench.store.using():
         progress(f"fetching {image}")
-        manifest = fetch_image(parse_reference(image), platform, store=bench.store, access=bench.access)
+        manifest = fetch_image(located(image), platform, store=bench.store, access=bench.access)
         limits, probe = steps.limits_of(settings.trial), steps.probe_of(settings.trial)
         progress(f"trying {image}")
         return steps.run_image(bench, manifest, platform, settings.trial.engine, limits=limits, probe=probe)

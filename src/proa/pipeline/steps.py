@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from proa import __version__, analyze, build, pack, trial
-from proa.errors import WrongConfiguration, WrongUsage
-from proa.outside.images import fetch_image
+from proa.errors import BuildFailed, WrongConfiguration, WrongUsage
+from proa.outside.images import fetch_image, located
 from proa.outside.store import Store
 from proa.pipeline.plan import Bench, Plan
 from proa.records.binary import Binary
@@ -155,16 +155,22 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
         log.note("build", "miss")
 
 
-def build_program(work: Work, number: int) -> Binary:
-    """Return the program for one of the plan's platforms, linked, proved and stripped."""
+def build_program(work: Work, number: int, project: Project) -> Binary:
+    """Return the program for one of the plan's platforms, linked, proved and stripped.
+
+    Raises NeedsC where what does not compile is a package that has lost its C files.
+    """
     bench, plan = work.bench, work.plan
     store, platform = bench.store, plan.platforms[number]
 
     def make() -> Binary:
         bench.say(f"building {plan.main.name} for {platform}")
-        return build.build(
-            plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
-        )
+        try:
+            return build.build(
+                plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
+            )
+        except BuildFailed as failed:
+            raise analyze.explain_failure(failed, project.cgo) from failed
 
     return kept(
         work,
@@ -210,7 +216,7 @@ def base_reference(text: str) -> Reference:
     >>> base_reference("alpine:3.22").transport, base_reference("oci:dir").transport
     ('docker', 'oci')
     """
-    reference = parse_reference(text)
+    reference = located(text)
     return parse_reference(f"docker://{text}") if reference.transport == "store" else reference
 
 
