@@ -36,7 +36,8 @@ _NO_ROUTE_S = 0.7
 """How long a server may answer nothing but 404 until that is its answer (arbitrary)."""
 _UNEXPECTED_PORT_S = 1.0
 """How long to wait for an expected port once another one listens (arbitrary)."""
-_SETTLE_S = 0.02
+_FAMILY_SETTLE_S = 0.3
+"""How long a family of processes is watched after its first good answer (arbitrary)."""
 _PLACES = ("/mnt", "/media", "/srv", "/tmp")  # noqa: S108 - covered by a file system of the prober's own
 
 
@@ -95,6 +96,7 @@ class Memory:
         self.was_exceeded = False
         self.most_processes = 1
         self._stopped = threading.Event()
+        self.look()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -421,7 +423,9 @@ def _wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str
                 break
         time.sleep(step_s)
         step_s = min(step_s * (1.3 if wanted else 1.02), _LAST_STEP_S)
-    settled = time.monotonic() + job["settle_s"]
+    # A program that goes to the background ends a moment after its child listens.
+    settle_s = _FAMILY_SETTLE_S if len(processes.family(launched.program)) > 1 else job["settle_s"]
+    settled = time.monotonic() + settle_s
     while (status := _poll(launched.waiter)) is None and time.monotonic() < settled:
         time.sleep(_FIRST_STEP_S)
     if status is not None:

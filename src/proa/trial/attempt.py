@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from proa.outside import sandbox
+from proa.outside.certificate import make_certificate
 from proa.outside.command import Run, run
 from proa.outside.machine import this_platform
+from proa.outside.strace import read_trace
 from proa.records import oci
+from proa.records.evidence import Needs
 from proa.records.platform import Platform
 from proa.records.trial import Limits, Probe, Trial
-from proa.trial.observations import Answer, Listener, Observations
+from proa.trial.observations import Answer, Listener, Observations, Traced
 from proa.trial.program import Program, find_program, is_native, resolve
 from proa.trial.verdict import judge, should_try_others, skip, wrong_architecture
 
@@ -24,6 +28,9 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUESTIONS = (("--version",), ("--help",), ("version",), ("-h",))
 """What a program that is no server is asked, in this order."""
 _QUESTION_TIMEOUT_S = 5.0
+_HTTPS_PORT = 443
+_TRACED_START_S, _TRACED_STOP_S, _TRACED_SETTLE_S = 2.0, 0.5, 0.1
+"""Bounds of the traced run (arbitrary): it is there for what it asks, not for how long it takes."""
 Progress = Callable[[str], None]
 
 
@@ -47,6 +54,7 @@ def try_image(
     engine: str = "auto",
     environ: Mapping[str, str],
     environment: Sequence[str] = (),
+    needs: Needs | None = None,
     should_trace: bool = True,
     progress: Progress = lambda _: None,
     run: Run = run,
@@ -54,7 +62,8 @@ def try_image(
     """Run an unpacked image under its limits and return what it showed.
 
     ``rootfs`` is a scratch folder: mount points are made in it. ``environment`` are the names the source says it
-    reads. What cannot run here comes back as ``skipped`` with its reason, never as an error.
+    reads, ``needs`` what it says it needs. What cannot run here comes back as ``skipped`` with its reason, never as
+    an error.
     """
     start = plan_start(rootfs, config, limits=limits, probe=probe)
     limits = msgspec.structs.replace(limits, user=f"{start.uid}:{start.gid}")
@@ -72,17 +81,69 @@ def try_image(
     expects = probe.is_server if probe.is_server is not None else (True if probe.ports else None)
     if expects is False:
         question = msgspec.structs.replace(question, start_timeout_s=min(limits.start_timeout_s, 2.0))
+    progress("running")
     chosen, report = _first_that_works(engine, question, environ, run=run)
     if chosen is None:
         return skip(report.problem, limits=limits)
     seen = observe(report, program, limits=limits, engine=chosen.name)
     arguments = probe.arguments or (config.config.cmd if config.config else None) or ()
     seen = msgspec.structs.replace(
-        seen, expects_port=expects, environment=tuple(environment), arguments=tuple(arguments), is_emulated=is_emulated
+        seen,
+        expects_port=expects,
+        environment=tuple(environment),
+        arguments=tuple(arguments),
+        is_emulated=is_emulated,
+        needs=needs or Needs(),
     )
     if should_try_others(seen):
         seen = _ask_for_version(seen, question, chosen, run=run)
+    tracer = sandbox.find_program("strace", environ) if should_trace and can_trace(seen) else ""
+    if tracer:
+        progress("tracing")
+        seen = _trace(seen, question, chosen, tracer, run=run)
     return judge(seen)
+
+
+def can_trace(seen: Observations) -> bool:
+    """Say whether a second, traced run is possible and could tell more."""
+    return seen.engine == "bubblewrap" and not (seen.exec_errno or seen.is_over_memory or seen.is_emulated)
+
+
+def _trace(
+    seen: Observations, question: sandbox.Question, engine: sandbox.Engine, tracer: str, *, run: Run
+) -> Observations:
+    """Run it again under the tracer, for its files and neighbours only: tracing distorts every time."""
+    listens_on_443 = any(one.port == _HTTPS_PORT for one in seen.listeners)
+    argv = (question.argv[0], *seen.arguments) if seen.first_try else question.argv
+    traced = msgspec.structs.replace(
+        question,
+        argv=argv,
+        start_timeout_s=min(question.start_timeout_s, _TRACED_START_S),
+        stop_timeout_s=_TRACED_STOP_S,
+        settle_s=_TRACED_SETTLE_S,
+        strace=tracer,
+        certificate="" if listens_on_443 else make_certificate(datetime.now(UTC)),
+    )
+    report = sandbox.probe(engine, traced, run=run)
+    trace = read_trace(
+        report.trace,
+        program=question.argv[0],
+        directory=question.directory,
+        names={address: name for name, address in report.names.items()},
+        own_ports=[one.port for one in seen.listeners],
+    )
+    if report.problem or not trace.has_started:
+        return seen
+    return msgspec.structs.replace(
+        seen,
+        traced=Traced(
+            missed_files=trace.missed_files,
+            wrote_files=trace.wrote_files,
+            contacted=trace.contacted,
+            output=report.output,
+            lacks_certificates=trace.lacks_certificates,
+        ),
+    )
 
 
 def plan_start(rootfs: Path, config: oci.Config, *, limits: Limits, probe: Probe) -> Start:
@@ -210,6 +271,7 @@ def _ask_for_version(
                 environment=first.environment,
                 first_try=f"exited with {first.exit_status}",
                 is_emulated=first.is_emulated,
+                needs=first.needs,
             )
     return first
 

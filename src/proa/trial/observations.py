@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from proa.records.evidence import Needs
 from proa.records.trial import Isolation, Limits
 from proa.trial.program import Program
 
@@ -75,6 +76,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     is_over_memory: bool = False
     output: str = ""
     traced: Traced | None = None
+    needs: Needs = Needs()
+    """What the source says it needs: named beside a cause it explains."""
     names: dict[str, str] = {}
     """Addresses that stood for host names in the trial, and those names."""
     environment: tuple[str, ...] = ()

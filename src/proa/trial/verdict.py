@@ -20,6 +20,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from proa.records.evidence import NeedKind
 from proa.records.platform import Platform
 from proa.records.trial import Limits, Trial, Verdict
 from proa.trial.causes import Cause, find_causes, is_usage
@@ -155,7 +156,7 @@ def _ended(seen: Observations) -> Judgement:
         if judgement:
             return judgement
     if seen.traced and seen.traced.lacks_certificates:
-        return _certificates(how)
+        return _certificates(seen)
     if seen.traced and seen.traced.contacted:
         return _outside(f"it {how} after it could not reach {', '.join(seen.traced.contacted[:3])}")
     last = _last_line(seen.output)
@@ -216,11 +217,11 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
     what = cause.what
     match cause.kind:
         case "certificates":
-            return _certificates(cause.line)
+            return _certificates(seen)
         case "zone":
             return Judgement(
                 "failed",
-                f"the time zone {what} is not in the image",
+                f"the time zone {what} is not in the image" + _evidence(seen, "zones"),
                 "add it with image.files, or import time/tzdata in the program",
             )
         case "user":
@@ -229,7 +230,9 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
             )
         case "program":
             return Judgement(
-                "failed", f"it runs {what}, which is not in the image", "choose a base that has it: --base REF"
+                "failed",
+                f"it runs {what}, which is not in the image" + _evidence(seen, "program"),
+                "choose a base that has it: --base REF",
             )
         case "library":
             return Judgement(
@@ -265,12 +268,18 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
             return None
 
 
-def _certificates(line: str) -> Judgement:
+def _certificates(seen: Observations) -> Judgement:
     return Judgement(
         "failed",
-        f"there are no CA certificates in the image ({line})",
-        "add them with image.files, or let --base auto do it",
+        "it needs CA certificates, and there are none in the image" + _evidence(seen, "certificates"),
+        "add /etc/ssl/certs/ca-certificates.crt with image.files, or leave the choice to --base auto",
     )
+
+
+def _evidence(seen: Observations, kind: NeedKind) -> str:
+    """Return where the source says so, in brackets."""
+    found = seen.needs.of(kind)
+    return f" ({found[0].reason})" if found else ""
 
 
 def _setting(cause: Cause) -> Judgement:
@@ -365,7 +374,7 @@ def _broken(seen: Observations, route: str, status: int) -> Judgement:
         if judgement:
             return judgement._replace(reason=f"GET {route} answered {status}; {judgement.reason}")
     if seen.traced and seen.traced.lacks_certificates:
-        return _certificates(f"GET {route} answered {status}")
+        return _certificates(seen)
     reached = (
         f"; it tried to reach {', '.join(seen.traced.contacted[:3])}" if seen.traced and seen.traced.contacted else ""
     )

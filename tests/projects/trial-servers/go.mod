@@ -1,0 +1,3 @@
+module example.com/trial-servers
+
+go 1.22
