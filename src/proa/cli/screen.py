@@ -134,8 +134,9 @@ def _trial(trial: Trial | None) -> str:
         f"isolation {trial.isolation} ({trial.engine})" if trial.engine else "",
     ]
     said = " · ".join(part for part in (_escape(trial.reason), *figures) if part)
-    word = "trial skipped" if trial.verdict == "skipped" else trial.verdict
-    return f"[{colour}]{word}[/{colour}] {said}" + (f"\n[dim]{_escape(trial.remedy)}[/dim]" if trial.remedy else "")
+    # A skipped trial says so itself, in whole words.
+    word = "" if trial.verdict == "skipped" else f"{trial.verdict} "
+    return f"[{colour}]{word}[/{colour}]{said}" + (f"\n[dim]{_escape(trial.remedy)}[/dim]" if trial.remedy else "")
 
 
 def _timings(shipment: Shipment) -> str:
