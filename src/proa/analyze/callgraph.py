@@ -38,7 +38,7 @@ class CallGraph:
     """The functions of a linked program and the edges between them."""
 
     def __init__(self, binary: GoBinary, own_packages: Iterable[str], *, data: bytes = rb"(?!)") -> None:
-        """``data`` is a regular expression over names of data symbols whose mentions are wanted as uses."""
+        """Take ``data`` for a regular expression over names of data symbols whose mentions are wanted as uses."""
         self.binary = binary
         self.can_read = can_read(binary)
         self._own_packages = frozenset(own_packages) | {"main"}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from proa.analyze import repository, trust
 from proa.analyze.rules import read_rules
 from proa.analyze.sites import Judged, Program, Site
-from proa.analyze.syntax import HOLE, SELF, called_name, qualified_name
+from proa.analyze.syntax import HOLE, SELF, TEMPORARY, called_name, qualified_name
 from proa.errors import BinaryDamaged
 from proa.outside.gobinary import open_go
 from proa.records.evidence import LeftOut, Need, NeedKind, Needs
@@ -103,7 +103,7 @@ def _folder(site: Site) -> Iterator[Judged]:
         yield site.left_out("beside a file it writes, not in /tmp")
         return
     for text in sorted(site.values()):
-        if text == "" or text == "/tmp" or text.startswith("/tmp/"):
+        if text in ("", TEMPORARY) or text.startswith(TEMPORARY + "/"):
             yield site.need()
         elif text == HOLE:
             yield site.need(note="in a folder named at run time, or the default")
@@ -228,13 +228,15 @@ def _is_builtin(extension: str, site: Site) -> bool:
     return extension == "" or extension.lower() in builtin_types(site.program.binary.go_version)
 
 
-_BUILTIN = frozenset(
-    ".avif .css .gif .htm .html .jpeg .jpg .js .json .mjs .pdf .png .svg .wasm .webp .xml".split()  # noqa: SIM905
-)
-_BUILTIN_1_26 = _BUILTIN | frozenset(
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BUILTIN = _words(".avif .css .gif .htm .html .jpeg .jpg .js .json .mjs .pdf .png .svg .wasm .webp .xml")
+_BUILTIN_1_26 = _BUILTIN | _words(
     ".ai .apk .apng .bin .bmp .com .csv .doc .docx .ehtml .eml .eps .exe .flac .gz .ico .ics .jfif .m4a .mp3 .mp4 .oga "
     ".ogg .ogv .opus .pjp .pjpeg .ppt .pptx .ps .rdf .rtf .shtml .text .tif .tiff .txt .vtt .wav .webm .xbl .xbm .xht "
-    ".xhtml .xls .xlsx .xsl .zip".split()  # noqa: SIM905
+    ".xhtml .xls .xlsx .xsl .zip"
 )
 
 

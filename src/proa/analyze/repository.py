@@ -14,16 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proa.analyze.sites import Judged, Program, Site
-from proa.analyze.syntax import HOLE, File, Values, arguments, called_name, enclosing_function, qualified_name
+from proa.analyze.syntax import (
+    HOLE,
+    TEMPORARY,
+    File,
+    Values,
+    arguments,
+    called_name,
+    enclosing_function,
+    qualified_name,
+)
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _SECRETS = (
-    ".env", ".env.*", "*.key", "*-key.pem", "*_key.pem", "key.pem", "privkey*.pem", "id_rsa*", "id_ed25519*", "id_ecdsa*",
-    "*.p12", "*.pfx", "*.jks", "*.keystore", ".netrc", ".npmrc", ".pgpass", ".htpasswd", "credentials*", "secret*.y*ml",
-    "secret*.json", "secrets*", "*.kubeconfig", "kubeconfig", "service-account*.json", "service_account*.json",
+    ".env", ".env.*", "*.key", "*-key.pem", "*_key.pem", "key.pem", "privkey*.pem", "id_rsa*", "id_ed25519*",
+    "id_ecdsa*", "*.p12", "*.pfx", "*.jks", "*.keystore", ".netrc", ".npmrc", ".pgpass", ".htpasswd", "credentials*",
+    "secret*.y*ml", "secret*.json", "secrets*", "*.kubeconfig", "kubeconfig", "service-account*.json", "service_account*.json",
 )  # fmt: skip
 """Names that people give to secrets (collected by hand; a file that holds a private key counts by its content)."""
 _PRIVATE_KEY = b"PRIVATE KEY-----"
@@ -34,7 +43,7 @@ _MOST_MATCHES = 2_000
 _SYSTEM: tuple[tuple[str, NeedKind], ...] = (
     ("/etc/ssl/certs", "certificates"), ("/etc/ssl/cert.pem", "certificates"), ("/etc/pki/tls", "certificates"),
     ("/usr/share/zoneinfo", "zones"), ("/etc/passwd", "users"), ("/etc/group", "users"),
-    ("/etc/mime.types", "mime"), ("/usr/share/mime", "mime"), ("/tmp", "tmp"),
+    ("/etc/mime.types", "mime"), ("/usr/share/mime", "mime"), (TEMPORARY, "tmp"),
 )  # fmt: skip
 """What the image is given for a need, by the path it has there."""
 
@@ -71,7 +80,7 @@ def named(site: Site, text: str) -> Iterator[Judged]:
 def judge_written(site: Site) -> Iterator[Judged]:
     """Judge a file created by name: below /tmp it needs the folder."""
     for text in sorted(site.values()):
-        if text == "/tmp" or text.startswith("/tmp/"):
+        if text == TEMPORARY or text.startswith(TEMPORARY + "/"):
             yield site.need(note=f"it creates {text.replace(HOLE, '…')}")
 
 
@@ -169,14 +178,14 @@ def files_below(program: Program, what: str) -> list[str] | None:
 
 
 def opened_by_frameworks(program: Program) -> Iterator[Judged]:
-    """Yield files that a dependency is given by name: ``router.LoadHTMLGlob("templates/*")``, ``http.Dir("static")``."""
+    """Yield files a dependency is given by name: ``router.LoadHTMLGlob("templates/*")``, ``http.Dir("static")``."""
     for package in program.sources.local:
         for name in package.files:
             if not _may_name_file(program, program.sources.text(package, name)):
                 continue
             file = program.sources.file(package, name)
-            for call in file.calls if file is not None else ():
-                yield from _framework_call(program, file, call)
+            if file is not None:
+                yield from _framework_calls(program, file)
 
 
 def _may_name_file(program: Program, text: bytes) -> bool:
@@ -191,10 +200,11 @@ _NAMING = re.compile(rb'\((?:[^()\n]*, )?"(?:file://)?([\w./-]+\.\w{1,12})"')
 """A call with a literal that could name a file."""
 
 
-def _framework_call(program: Program, file: File, call: Node) -> Iterator[Judged]:
-    texts = _given_to_framework(program, file, call)
-    if texts and program.is_linked(enclosing_function(call, program.symbol_package(file.package))):
-        yield from _opened(program, file, call.start_point[0] + 1, called_name(call), texts)
+def _framework_calls(program: Program, file: File) -> Iterator[Judged]:
+    for call in file.calls:
+        texts = _given_to_framework(program, file, call)
+        if texts and program.is_linked(enclosing_function(call, program.symbol_package(file.package))):
+            yield from _opened(program, file, call.start_point[0] + 1, called_name(call), texts)
 
 
 def _given_to_framework(program: Program, file: File, call: Node) -> Values | None:
@@ -217,7 +227,7 @@ def _given_to_framework(program: Program, file: File, call: Node) -> Values | No
 
 
 def _names_file(program: Program, text: str) -> bool:
-    if not 0 < len(text) < 200 or text.startswith(("/", "..")) or "." not in text.strip("./") and "/" not in text:
+    if not 0 < len(text) < 200 or text.startswith(("/", "..")) or ("." not in text.strip("./") and "/" not in text):
         return False
     place = _there(program, posixpath.normpath(text))
     return place is not None and place.is_file()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from proa.records.project import Package
 
@@ -58,6 +58,14 @@ def _query(source: str) -> Query:
     from tree_sitter import Query
 
     return Query(_language(), source)
+
+
+class _Look(NamedTuple):
+    """Where an expression stands, what parameters are known to be, and how far it is from the question."""
+
+    file: File
+    bound: Mapping[str, Values]
+    depth: int
 
 
 class File:
@@ -121,7 +129,7 @@ class Sources:
     """The source files of a program's packages, parsed when asked for."""
 
     def __init__(self, packages: Iterable[Package], *, main: str, steps: int = _MOST_STEPS) -> None:
-        """``steps`` is how far an answer is followed before it counts as not known."""  # noqa: D401
+        """Follow an answer for ``steps`` expressions at most, then take it as not known."""
         self._steps = steps
         self.packages = {package.import_path: package for package in packages if not package.is_standard}
         self.main = main
@@ -248,12 +256,12 @@ class Sources:
                 names = [_text(child) for child in left.named_children] if left is not None else []
                 if name in names:
                     is_declared = is_declared or kind == "short_var_declaration"
-                    found |= self._right(node, names.index(name), len(names), file, bound, depth)
+                    found |= self._right(node, names.index(name), len(names), _Look(file, bound, depth))
             elif kind in ("var_spec", "const_spec"):
                 names = [_text(child) for child in node.children_by_field_name("name")]
                 if name in names:
                     is_declared = True
-                    found |= self._specified(node, names.index(name), len(names), file, bound, depth)
+                    found |= self._specified(node, names.index(name), len(names), _Look(file, bound, depth))
             elif kind == "range_clause":
                 left = node.child_by_field_name("left")
                 names = [_text(child) for child in left.named_children] if left is not None else []
@@ -266,25 +274,23 @@ class Sources:
                 found |= self._set_by_pointer(node, file, bound, depth)
         return frozenset(found) if is_declared else None
 
-    def _right(self, node: Node, index: int, count: int, file: File, bound: Mapping[str, Values], depth: int) -> Values:
+    def _right(self, node: Node, index: int, count: int, look: _Look) -> Values:
         right = node.child_by_field_name("right")
         operator = _field_text(node, "operator")
         if right is None or operator not in ("", "="):
             return UNKNOWN
         if len(right.named_children) == count:
-            return self.values(right.named_children[index], file, bound, depth + 1)
+            return self.values(right.named_children[index], look.file, look.bound, look.depth + 1)
         # v, err := f(): the first result of a call whose first result is a text.
-        return self.values(right.named_children[0], file, bound, depth + 1) if index == 0 else UNKNOWN
+        return self.values(right.named_children[0], look.file, look.bound, look.depth + 1) if index == 0 else UNKNOWN
 
-    def _specified(
-        self, node: Node, index: int, count: int, file: File, bound: Mapping[str, Values], depth: int
-    ) -> Values:
+    def _specified(self, node: Node, index: int, count: int, look: _Look) -> Values:
         value = node.child_by_field_name("value")
         if value is None:
             # A const without a value repeats the one before; a string variable is empty at first.
             return frozenset({""}) if _field_text(node, "type") == "string" else UNKNOWN
         given = value.named_children
-        return self.values(given[index], file, bound, depth + 1) if len(given) == count else UNKNOWN
+        return self.values(given[index], look.file, look.bound, look.depth + 1) if len(given) == count else UNKNOWN
 
     def _set_by_pointer(self, node: Node, file: File, bound: Mapping[str, Values], depth: int) -> Values:
         """Return what a call given ``&name`` can set: for flag.StringVar(&name, "flag", "default", …) its default."""
@@ -348,7 +354,7 @@ class Sources:
                 is_global = _enclosing(node) is None
                 if is_global:
                     is_declared = True
-                    found |= self._specified(node, names.index(name), len(names), file, {}, depth)
+                    found |= self._specified(node, names.index(name), len(names), _Look(file, {}, depth))
             found |= self._set_elsewhere(file, name, depth)
         return frozenset(found) if is_declared else UNKNOWN
 
@@ -362,7 +368,7 @@ class Sources:
             left = node.child_by_field_name("left")
             names = [_text(child) for child in left.named_children] if left is not None else []
             if name in names:
-                found |= self._right(node, names.index(name), len(names), file, {}, depth)
+                found |= self._right(node, names.index(name), len(names), _Look(file, {}, depth))
         return frozenset(found)
 
     def _selector(self, node: Node, file: File, depth: int) -> Values:
@@ -390,7 +396,7 @@ class Sources:
                 for index, child in enumerate(left.named_children if left is not None else ()):
                     if child.type == "selector_expression" and _field_text(child, "field") == name:
                         count = len(left.named_children) if left is not None else 1
-                        found |= self._right(node, index, count, file, {}, depth + 2)
+                        found |= self._right(node, index, count, _Look(file, {}, depth + 2))
         return frozenset(found)
 
     def _call(self, node: Node, file: File, bound: Mapping[str, Values], depth: int) -> Values:
@@ -690,10 +696,10 @@ def _too_many(sides: Sequence[Values]) -> bool:
 
 
 def _formatted(given: Sequence[Values]) -> Values:
-    """Return what Sprintf makes of a format and its arguments.
+    r"""Return what Sprintf makes of a format and its arguments.
 
     >>> sorted(_formatted([frozenset({"http://%s:%d/%q%%"}), frozenset({"db"}), UNKNOWN]))
-    ['http://db:\\x00/\\x00%']
+    ['http://db:\x00/\x00%']
     """
     if not given or _too_many(given):
         return UNKNOWN

@@ -35,7 +35,7 @@ _HEADER_BYTES = 8
 _MOST_FUNCTIONS = 8_000_000
 """A hundred times those of the largest program tried (arbitrary)."""
 _RECORD = "IiiIIIIIIiBBBB"
-"""entry, name, size of arguments, deferreturn, pcsp, pcfile, pcln, npcdata, unit, first line, id, flag, 0, nfuncdata."""
+"""entry, name, arguments, deferreturn, pcsp, pcfile, pcln, npcdata, unit, first line, id, flag, 0, nfuncdata."""
 _RECORD_BYTES = 44
 _PCDATA_INLINE_INDEX = 2
 _FUNCDATA_INLINE_TREE = 3

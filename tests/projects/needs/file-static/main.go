@@ -13,7 +13,7 @@ func main() {
 	check(err)
 	go http.Serve(listener, http.StripPrefix("/static/", http.FileServer(http.Dir("static"))))
 	port := listener.Addr().(*net.TCPAddr).Port
-	answer, err := http.Get(fmt.Sprintf("http://localhost:%d/static/site.css", port))
+	answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/static/site.css", port))
 	check(err)
 	if answer.StatusCode != http.StatusOK {
 		check(fmt.Errorf("the answer is %s", answer.Status))
