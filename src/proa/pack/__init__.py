@@ -2,7 +2,7 @@
 
 from proa.pack.bases import Base, BaseChoice, choose_base, list_files
 from proa.pack.dockerfile import dockerfile
-from proa.pack.image import Packed, index, pack
+from proa.pack.image import Packed, index, pack, pack_program
 from proa.pack.inputs import assets_digest, data_versions
 from proa.pack.unpack import unpack
 from proa.pack.untar import Limits
@@ -19,5 +19,6 @@ __all__ = [
     "index",
     "list_files",
     "pack",
+    "pack_program",
     "unpack",
 ]

@@ -113,15 +113,7 @@ def pack(
         if not entries:
             continue
         present.update(entry.path for entry in entries)
-        method = choose_method(
-            settings.compression,
-            settings.compression_level,
-            size_bytes=sum(entry.size_bytes for entry in entries),
-            strip=binary.strip,
-        )
-        layers.append(
-            make_layer(entries, holds=holds, method=method, mtime_s=created_epoch_s or 0, store=store, jobs=jobs)
-        )
+        layers.append(_layer(entries, holds, binary, settings, mtime_s=created_epoch_s or 0, store=store, jobs=jobs))
 
     created = _created(created_epoch_s, project)
     names = labels(project, created=created)
@@ -156,6 +148,36 @@ def pack(
         ),
         findings=findings,
     )
+
+
+def pack_program(
+    binary: Binary, settings: ImageSettings, *, store: Store, jobs: int, created_epoch_s: int | None = None
+) -> None:
+    """Make the program's layer for an empty base before all that is needed beside it is known.
+
+    ``pack`` then finds it in the store. Compressing takes long, and needs nothing but the program.
+    """
+    entries = _new_entries([_program(binary)], Files(), set(), is_ours=True)
+    _layer(entries, "program", binary, settings, mtime_s=created_epoch_s or 0, store=store, jobs=jobs)
+
+
+def _layer(
+    entries: Sequence[Entry],
+    holds: str,
+    binary: Binary,
+    settings: ImageSettings,
+    *,
+    mtime_s: int,
+    store: Store,
+    jobs: int,
+) -> Layer:
+    method = choose_method(
+        settings.compression,
+        settings.compression_level,
+        size_bytes=sum(entry.size_bytes for entry in entries),
+        strip=binary.strip,
+    )
+    return make_layer(entries, holds=holds, method=method, mtime_s=mtime_s, store=store, jobs=jobs)
 
 
 def index(images: Sequence[Image], *, annotations: Mapping[str, str], store: Store) -> Descriptor:
@@ -250,19 +272,23 @@ def _groups(
         *assets.kodata(main, directory),
         *assets.configured(settings.files, directory),
     ]
-    program = Entry(
-        path=program_path(binary.name),
-        mode=0o555,
-        size_bytes=binary.bytes,
-        blob=binary.digest,
-        reason=f"the program, {'static' if binary.is_static else 'dynamically linked'}",
-    )
+    program = _program(binary)
     if any(entry.path == program.path for entry in own):
         raise WrongConfiguration(
             f"/{program.path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
         )
     _refuse_clashes([*system, *own, program])
     return ("system files", system), ("assets", own), ("program", [program])
+
+
+def _program(binary: Binary) -> Entry:
+    return Entry(
+        path=program_path(binary.name),
+        mode=0o555,
+        size_bytes=binary.bytes,
+        blob=binary.digest,
+        reason=f"the program, {'static' if binary.is_static else 'dynamically linked'}",
+    )
 
 
 def _refuse_clashes(entries: Sequence[Entry]) -> None:

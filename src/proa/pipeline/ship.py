@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -76,8 +77,12 @@ def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tup
         left_out: tuple[LeftOut, ...] = ()
         for number, platform in enumerate(plan.platforms):
             binary = steps.build_program(work, number, project)
-            needs = steps.find_needs(work, number, binary)
-            packed = steps.pack_image(work, binary, needs, project=project, base=steps.fetch_base(work, platform))
+            with ThreadPoolExecutor(1) as pool:
+                early = pool.submit(steps.pack_program_early, work, binary)
+                needs = steps.find_needs(work, number, binary)
+                base = steps.fetch_base(work, platform)
+                early.result()
+            packed = steps.pack_image(work, binary, needs, project=project, base=base)
             tried = steps.try_program(work, packed.image, project) if should_try else None
             images.append(msgspec.structs.replace(packed.image, trial=tried))
             findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
