@@ -69,6 +69,10 @@ class CallGraph:
             table = np.maximum(starts.searchsorted(places, side="right") - 1, 0)
             inside = (places >= starts[table]) & (places < ends[table])
             places = np.where(inside, starts[table], places)
+        # A closure that holds variables is made from the function's own address.
+        entries = self.binary.entries
+        places = np.concatenate([places, entries])
+        functions = np.concatenate([functions, np.arange(len(entries), dtype=functions.dtype)])
         wanted = [symbol.address for symbol in (*self._itabs.values(), *self._data.values())]
         order = places.argsort(kind="stable")
         addresses = np.unique(np.concatenate([places, np.array(wanted, dtype="i8")]))

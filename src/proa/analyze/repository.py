@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _SECRETS = (
     ".env", ".env.*", "*.key", "*-key.pem", "*_key.pem", "key.pem", "privkey*.pem", "id_rsa*", "id_ed25519*",
     "id_ecdsa*", "*.p12", "*.pfx", "*.jks", "*.keystore", ".netrc", ".npmrc", ".pgpass", ".htpasswd", "credentials*",
-    "secret*.y*ml", "secret*.json", "secrets*", "*.kubeconfig", "kubeconfig", "service-account*.json", "service_account*.json",
+    "secret*.y*ml",
+    "secret*.json", "secrets*", "*.kubeconfig", "kubeconfig", "service-account*.json", "service_account*.json",
 )  # fmt: skip
 """Names that people give to secrets (collected by hand; a file that holds a private key counts by its content)."""
 _PRIVATE_KEY = b"PRIVATE KEY-----"
@@ -142,6 +143,8 @@ def _bases(program: Program) -> list[Path]:
 
 
 def _there(program: Program, what: str) -> Path | None:
+    if what.startswith("/") or "\0" in what or len(what) > 1024:
+        return None
     return next((base / what for base in _bases(program) if (base / what).exists()), None)
 
 
@@ -174,7 +177,7 @@ def files_below(program: Program, what: str) -> list[str] | None:
     return found if len(found) < _MOST_MATCHES else None
 
 
-# What the standard library opens on behalf of a framework
+# What is opened on behalf of a framework, or by a name that a flag has as default
 
 
 def opened_by_frameworks(program: Program) -> Iterator[Judged]:
@@ -195,7 +198,9 @@ def _may_name_file(program: Program, text: bytes) -> bool:
     )
 
 
-_OPENING = re.compile(rb"\b(?:Dir|DirFS|" + "|".join(_FRAMEWORKS).encode() + rb")\(")
+_DEFAULTS = ("String", "StringVar", "StringP", "StringVarP", "SetDefault")
+"""Functions of flag, pflag and viper that name a setting and its value until the user says otherwise."""
+_OPENING = re.compile(rb"\b(?:Dir|DirFS|" + "|".join([*_FRAMEWORKS, *_DEFAULTS]).encode() + rb")\(")
 _NAMING = re.compile(rb'\((?:[^()\n]*, )?"(?:file://)?([\w./-]+\.\w{1,12})"')
 """A call with a literal that could name a file."""
 
@@ -213,6 +218,10 @@ def _given_to_framework(program: Program, file: File, call: Node) -> Values | No
     values = program.sources.values
     if qualified in ("net/http.Dir", "os.DirFS"):
         return values(given[0], file) if given else None
+    if name in _DEFAULTS:
+        literals = [node for node in given if node.type in ("interpreted_string_literal", "raw_string_literal")]
+        texts = {text for node in literals[1:2] for text in values(node, file)}
+        return frozenset(text for text in texts if text.strip("./") and _there(program, text) is not None)
     if name in _FRAMEWORKS and qualified == name:
         place = _FRAMEWORKS[name]
         wanted = given if place < 0 else given[place : place + 1]

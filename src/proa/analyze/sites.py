@@ -55,7 +55,11 @@ class Program:
     @property
     def root(self) -> Path:
         """Return the folder of the program's module."""
-        return Path(self.main.module_directory or self.main.directory)
+        if not self.main.module_version:
+            return Path(self.main.module_directory or self.main.directory)
+        # The go command runs elsewhere for a module version; its files are above the package's own.
+        below = self.main.import_path.removeprefix(self.main.module).strip("/")
+        return Path(self.main.directory.removesuffix(below)) if below else Path(self.main.directory)
 
     def is_linked(self, function: str) -> bool:
         """Say whether the source's function is in the program; what stands at package level is."""
