@@ -86,6 +86,8 @@ class GoBinary:
         )
         if not 0 < count <= _MOST_FUNCTIONS:
             raise BinaryDamaged(f"its function table claims {count} functions")
+        for offset in (self._names, self._units, self._files, self._pcs, self._functions):
+            cut(self._table, offset, 0)
         self.count: int = count
         text = elf.section(".text")
         self.text_address = self._symbol_address("runtime.text") or start or (text.address if text else 0)
@@ -330,7 +332,10 @@ def unescape(path: str) -> str:
 
 
 def _name(names: bytes, offset: int) -> str:
-    return names[offset : names.index(b"\0", offset)].decode("utf-8", "replace")
+    end = names.find(b"\0", offset)
+    if end < 0:
+        raise BinaryDamaged(f"the name at {offset:#x} is outside the table of names ({len(names)} bytes)")
+    return names[offset:end].decode("utf-8", "replace")
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
