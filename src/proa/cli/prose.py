@@ -46,16 +46,43 @@ def _place(fact: Any) -> str:
 
 
 def origin_lines(analysis: Analysis) -> Iterator[str]:
-    """Yield every setting, its value and where it came from (``default`` where nobody set it)."""
+    """Yield every setting, the value that won, and where it came from (``default`` where nobody set it)."""
+    derived = dict(_derived(analysis))
     yield "  settings"
-    for path, value in _flat(msgspec.to_builtins(msgspec.structs.asdict(analysis.settings))):
-        yield f"    {path} = {value!r}  [{analysis.origins.get(path, 'default')}]"
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        where = f"{path}.{key}" if path else key
-        if isinstance(inner, dict) and inner:
-            yield from _flat(inner, where)
+    for path, value in _flat(analysis.settings):
+        if path in analysis.origins:
+            yield f"    {path} = {_value(value)}  [{analysis.origins[path]}]"
+        elif path in derived:
+            found, why = derived[path]
+            yield f"    {path} = {_value(found)}  [derived: {why}]"
         else:
-            yield where, inner
+            yield f"    {path} = {_value(value)}  [default]"
+
+
+def _derived(analysis: Analysis) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """Yield what evidence decides where nobody set a value."""
+    project = analysis.project
+    yield "platforms", ((str(analysis.platform),), "this machine")
+    if project.ports:
+        yield "image.ports", (tuple(str(port.number) for port in project.ports), _place(project.ports[0]).strip("()"))
+    health = [route for route in project.routes if route.is_health]
+    if health:
+        yield "trial.routes", (tuple(route.path for route in health), _place(health[0]).strip("()"))
+
+
+def _flat(record: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(record):
+        where = f"{path}.{field.encode_name}" if path else field.encode_name
+        value = getattr(record, field.name)
+        if isinstance(value, msgspec.Struct):
+            yield from _flat(value, where)
+        elif isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values()):
+            yield from ((f"{where}.{key}", one) for key, one in value.items())
+        else:
+            yield where, value
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_value(one) for one in value) + "]"
+    return msgspec.json.encode(value).decode()

@@ -167,7 +167,8 @@ def show_trial(trial: Trial) -> None:
 
 def show_binary(binary: Binary) -> None:
     """Print one line about a program that was built."""
-    linkage = "static" if binary.is_static else f"needs {binary.interpreter or ', '.join(binary.libraries)}"
+    needs = ", ".join((*([binary.interpreter] if binary.interpreter else []), *binary.libraries))
+    linkage = "static" if binary.is_static else f"needs {needs}" if needs else "not ELF, so not proved static"
     console().print(
         f"  built   {binary.name} {binary.platform} · {linkage} · {bytes_text(binary.unstripped_bytes)} linked → "
         f"[bold]{bytes_text(binary.bytes)}[/bold] (strip: {binary.strip}) · {binary.go_version}"

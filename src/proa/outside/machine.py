@@ -87,3 +87,12 @@ def copy_file(source: Path, target: Path, *, mode: int) -> None:
     finally:
         with suppress(OSError):
             scratch.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing. Raises NotWritable, NoSpace."""
+    try:
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotWritable(f"{path} is a file, not a folder") from error

@@ -10,7 +10,7 @@ import msgspec
 from proa import pack
 from proa.errors import WrongUsage
 from proa.outside.images import fetch_image, located
-from proa.outside.machine import copy_file, this_platform
+from proa.outside.machine import copy_file, make_folder, this_platform
 from proa.pipeline import steps
 from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
 from proa.records.analysis import Analysis
@@ -57,7 +57,9 @@ def build_all(
         steps.build_together(bench, plans, steps.Log())
         pairs = [(plan, number) for plan in plans for number in range(len(plan.platforms))]
         target = Path(request.directory, output or ".")
-        is_folder = target.is_dir() or output.endswith("/")
+        if output.endswith("/"):
+            make_folder(target)
+        is_folder = target.is_dir()
         if len(pairs) > 1 and not is_folder:
             raise WrongUsage(f"--output {output} is one file for {len(pairs)} programs", hint="name a folder")
         built = []
