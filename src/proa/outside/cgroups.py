@@ -92,6 +92,21 @@ def make_group(limit_bytes: int) -> Group | None:
     return group
 
 
+def remove_all(name: str) -> bool:
+    """Remove the groups a runtime made under this name, in every hierarchy, below this process's own groups.
+
+    False where one is still there: the kernel takes a moment after its last process.
+    """
+    are_gone = True
+    for line in _read("/proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        for hierarchy in (controllers.removeprefix("name="), "unified", "."):
+            group = Group(f"/sys/fs/cgroup/{hierarchy}{path.rstrip('/')}/{name}", version=0)
+            group.remove()
+            are_gone = are_gone and not os.path.exists(group.folder)  # noqa: PTH110
+    return are_gone
+
+
 def _delegating(folder: str) -> str:
     """Return the nearest group above that hands the memory controller down: one with processes may not."""
     while folder.startswith("/sys/fs/cgroup") and "memory" not in _read(f"{folder}/cgroup.subtree_control").split():

@@ -129,7 +129,7 @@ class Memory:
 
 def main() -> None:
     """Do the job on standard input and write the report to standard output."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _end)
     namespaces.die_with_parent(signal.SIGTERM)
     job = json.loads(sys.stdin.buffer.read())
@@ -141,7 +141,13 @@ def main() -> None:
     os._exit(0)
 
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 def _end(_number: int, _frame: FrameType | None) -> None:
+    for number in _SIGNALS:
+        # A second one must not cut the clearing up short.
+        signal.signal(number, signal.SIG_IGN)
     raise Ended
 
 
@@ -155,7 +161,8 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
         return {"problem": f"this system forbids new namespaces: {error.strerror}"}
     sandbox = _sandbox(job, place)
     servers = _peers(job, place)
-    group = cgroups.make_group(sandbox.memory_bytes) if sandbox.memory_bytes else None
+    # A runtime makes a group of its own, and takes the program out of any other.
+    group = None if job["engine"] in _RUNTIMES else cgroups.make_group(sandbox.memory_bytes)
     report: dict[str, Any] = {"is_user_real": namespaces.is_owned_by_root(), "limits_memory_by": _limiter(group)}
     read_end, write_end = os.pipe()
     launched = Launched(0, 0, 0.0)
@@ -176,6 +183,8 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
         return report
     finally:
         _kill(launched)
+        if job["engine"] in _RUNTIMES:
+            any(cgroups.remove_all(_container()) for _ in _attempts(1.0))
         if group:
             _remove(group)
 
@@ -328,11 +337,11 @@ def _launch_runtime(
 ) -> Launched:
     """Start runc or crun on a bundle in the prober's own file system."""
     os.mkdir(f"{place}/bundle")  # noqa: PTH102
-    configuration = runtime_configuration(sandbox if group is None else sandbox._replace(memory_bytes=0))
+    configuration = runtime_configuration(sandbox)
     with open(f"{place}/bundle/config.json", "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(configuration, file)
-    name = f"proa-trial-{os.getpid()}"
     pid_file = f"{place}/bundle/pid"
+    name = _container()
     argv = [job["program"], "--root", f"{place}/state", "run", "--bundle", f"{place}/bundle", "--pid-file", pid_file]
     child = os.fork()
     if child == 0:
@@ -344,6 +353,10 @@ def _launch_runtime(
             program = int(file.read())
         time.sleep(0.0005)
     return Launched(child, program, time.monotonic(), "" if program else "the runtime did not start the program")
+
+
+def _container() -> str:
+    return f"proa-trial-{os.getpid()}"
 
 
 def _peek(child: int) -> bool:
@@ -359,11 +372,13 @@ def _exec_as_root(argv: list[str], output: int, group: cgroups.Group | None) -> 
             with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
                 members.write("0")
         namespaces.take_output(output)
-        os.execve(argv[0], argv, {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})  # noqa: S606
+        os.execve(argv[0], argv, _RUNTIME_ENVIRONMENT)  # noqa: S606
     finally:
         os._exit(126)
 
 
+_RUNTIMES = ("runc", "crun")
+_RUNTIME_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _LAUNCH = {
     "bubblewrap": _launch_bubblewrap,
     "namespaces": _launch_namespaces,
@@ -383,8 +398,10 @@ def _observe(job: dict[str, Any], launched: Launched, group: cgroups.Group | Non
         report["ran_s"] = time.monotonic() - launched.started_s
         report |= _stop(job, launched)
     report["rss_bytes"] = watch.stop()
+    # Killed from outside, close to the limit: the kernel's doing, in a group that is gone already.
+    was_killed = status == 128 + signal.SIGKILL and report["rss_bytes"] > 0.8 * job["memory_bytes"]
     report["most_processes"] = watch.most_processes
-    report["is_over_memory"] = watch.was_exceeded or bool(group and group.was_exceeded())
+    report["is_over_memory"] = watch.was_exceeded or was_killed or bool(group and group.was_exceeded())
     return report
 
 

@@ -5,7 +5,9 @@ The job and report of ``proa.outside.prober`` are made and read here; nothing is
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import signal
 import stat
@@ -117,9 +119,52 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
     except (ToolTimedOut, ToolFailed) as error:
         return Report(problem=error.what)
     try:
-        return msgspec.json.decode(ran.stdout, type=Report, strict=False)
+        report = msgspec.json.decode(ran.stdout, type=Report, strict=False)
     except msgspec.MsgspecError:
         return Report(problem=f"the prober ended with {ran.status}: {last_lines(ran.stderr, 1)}")
+    return _with_engines_words(report)
+
+
+def _with_engines_words(report: Report) -> Report:
+    """Read what bubblewrap or runc said of a program or sandbox that could not be started."""
+    if report.exec_errno or report.listeners or (report.ended_s is None and not report.problem):
+        return report
+    number = exec_error(report.output)
+    if number:
+        return msgspec.structs.replace(report, exec_errno=number, problem="")
+    if report.exit_status == 1 and report.output.startswith("bwrap: "):
+        return Report(problem=report.output.splitlines()[0])
+    if report.problem and report.output.strip():
+        return Report(problem=f"{report.problem}: {report.output.strip().splitlines()[-1][:300]}")
+    return report
+
+
+_EXEC_WORDS = re.compile(
+    r"^bwrap: execvp .*: (.+)$|unable to start container process: .*exec.*: (.+?)\\?\"?$", re.MULTILINE
+)
+
+
+def exec_error(output: str) -> int:
+    r"""Return the errno of an execve an engine reports to have failed, 0 where it reports none.
+
+    >>> exec_error("bwrap: execvp /app: No such file or directory\n")
+    2
+    """
+    found = _EXEC_WORDS.search(output)
+    if not found:
+        return 0
+    words = (found[1] or found[2]).strip().lower()
+    known = (
+        errno.ENOENT,
+        errno.EACCES,
+        errno.ENOEXEC,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EPERM,
+        errno.EINVAL,
+        errno.ENOMEM,
+    )
+    return next((number for number in known if os.strerror(number).lower() == words), 0)
 
 
 def _prober() -> list[str]:
