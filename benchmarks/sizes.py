@@ -27,7 +27,7 @@ with ko_with_base() as ko, tempfile.TemporaryDirectory() as scratch:
     for program in programs():
         peers = {}
         for label, env in (("default", {}), ("-s -w", _STRIPPED)):
-            layout = Path(scratch, f"{program.name}{label}")
+            layout = Path(scratch, f"{program.name}-{len(peers)}")
             ko.build(program.package, directory=wrapper(program), layout=layout, env=env)
             peers[label] = program_layer_bytes(layout)
         own = {
