@@ -207,7 +207,7 @@ _LOCK = re.compile(
 _FETCH = re.compile(
     r"module lookup disabled|dial tcp|no such host|40[34] (?:Not Found|Forbidden)|410 Gone|unrecognized import path"
     r"|invalid version|unknown revision|no matching versions|reading https?://|connection refused|Could not resolve"
-    r"|i/o timeout|TLS handshake|x509:|repository .* not found"
+    r"|i/o timeout|TLS handshake|x509:|refusing to pass credentials|repository .* not found"
 )
 _TOO_NEW = re.compile(r"requires go ?>= ?(\S+) \(running go ?([^;)]+)|toolchain not available|download go[\d.]+")
 _REMEDIES = (

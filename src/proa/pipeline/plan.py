@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa import analyze
+from proa import analyze, build
 from proa.errors import NoMain, ToolTooOld, WrongUsage
 from proa.outside.access import Access
 from proa.outside.configuration import Loaded, load_configuration
@@ -133,8 +133,9 @@ def _plan(
     for platform, graph in zip(platforms, graphs, strict=True):
         if all(one.import_path != main.import_path for one in graph.mains):
             raise NoMain(f"{main.import_path} is no main package on {platform}", hint="look at its build constraints")
-    # A revision decides the program only where it is stamped in.
-    extra = [_encoded(settings.build), *([_encoded(git)] if settings.build.stamp else [])]
+    # Templates are filled in here; a revision decides the program only where it is stamped in.
+    words = build.words_of(settings.build, git=git, go=go)
+    extra = [_encoded(settings.build), _encoded(words), *([_encoded(git)] if settings.build.stamp else [])]
     folder = main.directory if main.module_version else main.module_directory
     return Plan(
         main=main,
