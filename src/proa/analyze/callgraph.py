@@ -11,14 +11,14 @@ is never a use: a use is a call, or a function value taken, on a line of the pro
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from proa.outside.gobinary import Frame, GoBinary, package_of
-from proa.outside.gocode import can_read, function_values, read_code
+from proa.outside.gocode import can_read, function_values, method_tables, read_code
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class CallGraph:
         self.binary = binary
         self.can_read = can_read(binary)
         self._own_packages = frozenset(own_packages) | {"main"}
-        self._itabs = dict(binary.data_symbols(rb"go:itab\.[^\0]+")) if self.can_read else {}
+        self._is_table: Any = None
         self._data = dict(binary.data_symbols(data)) if self.can_read else {}
 
     @cached_property
@@ -63,19 +63,17 @@ class CallGraph:
         import numpy as np
 
         places, functions = function_values(self.binary)
-        tables = sorted((symbol.address, symbol.address + symbol.size) for symbol in self._itabs.values())
-        if tables:
-            starts, ends = (np.array(column, dtype="i8") for column in zip(*tables, strict=True))
-            table = np.maximum(starts.searchsorted(places, side="right") - 1, 0)
-            inside = (places >= starts[table]) & (places < ends[table])
-            places = np.where(inside, starts[table], places)
+        tables = method_tables(self.binary, places)
+        is_table, places = tables != places, tables
         # A closure that holds variables is made from the function's own address.
         entries = self.binary.entries
         places = np.concatenate([places, entries])
         functions = np.concatenate([functions, np.arange(len(entries), dtype=functions.dtype)])
-        wanted = [symbol.address for symbol in (*self._itabs.values(), *self._data.values())]
+        wanted = [symbol.address for symbol in self._data.values()]
+        is_table = np.concatenate([is_table, np.zeros(len(entries), dtype=bool)])
         order = places.argsort(kind="stable")
         addresses = np.unique(np.concatenate([places, np.array(wanted, dtype="i8")]))
+        self._is_table = is_table[order]
         return addresses, places[order], functions[order]
 
     @cached_property
@@ -97,19 +95,22 @@ class CallGraph:
 
     def uses_of_data(self) -> list[Use]:
         """Return where the program's own code mentions the data symbols that were asked for."""
-        addresses = self._values[0]
-        mentioned = []
-        for name, symbol in self._data.items():
-            index = int(addresses.searchsorted(symbol.address))
-            rows = self._code.mention_addresses[self._code.mentioned == index]
-            mentioned += [(name, int(address)) for address in rows]
-        return list(self._at(mentioned, is_call=False))
+        places = [(name, place) for name, symbol in self._data.items() for place in self._mentions(symbol.address)]
+        return list(self._at(places, is_call=False))
 
-    def leads_to(self, table: str, methods: Container[str]) -> bool:
-        """Say whether the linker kept any of these functions in a method table."""
-        symbol = self._itabs.get(table)
-        numbers = [self.binary.number_of(word) for word in self.binary.words(symbol)] if symbol is not None else []
-        return any(number >= 0 and self.binary.names[number] in methods for number in numbers)
+    def uses_in_tables(self, names: Iterable[str]) -> list[Use]:
+        """Return where the program's own code makes an interface value of a type with these methods.
+
+        Only methods count that the linker kept: those that are called through some interface.
+        """
+        wanted = frozenset(names)
+        numbers = {i: name for i, name in enumerate(self.binary.names) if name in wanted}
+        return list(self._at(self._values_of(numbers, in_tables=True), is_call=False))
+
+    def _mentions(self, address: int) -> list[int]:
+        index = int(self._values[0].searchsorted(address))
+        found: list[int] = self._code.mention_addresses[self._code.mentioned == index].tolist()
+        return found
 
     def _calls_of(self, numbers: dict[int, str]) -> Iterator[tuple[str, int]]:
         import numpy as np
@@ -119,17 +120,14 @@ class CallGraph:
         for address, callee in zip(code.call_addresses[rows].tolist(), code.callees[rows].tolist(), strict=True):
             yield numbers[callee].removesuffix("-fm"), address
 
-    def _values_of(self, numbers: dict[int, str]) -> Iterator[tuple[str, int]]:
+    def _values_of(self, numbers: dict[int, str], *, in_tables: bool = False) -> Iterator[tuple[str, int]]:
         import numpy as np
 
-        addresses, places, functions = self._values
-        tables = {symbol.address for symbol in self._itabs.values()}
+        _, places, functions = self._values
         for row in np.flatnonzero(np.isin(functions, list(numbers))).tolist():
-            if int(places[row]) in tables:
-                continue
-            index = int(addresses.searchsorted(places[row]))
-            for address in self._code.mention_addresses[self._code.mentioned == index].tolist():
-                yield numbers[int(functions[row])].removesuffix("-fm"), address
+            if bool(self._is_table[row]) == in_tables:
+                for address in self._mentions(int(places[row])):
+                    yield numbers[int(functions[row])].removesuffix("-fm"), address
 
     def _at(self, places: Iterable[tuple[str, int]], *, is_call: bool) -> Iterator[Use]:
         for name, address in places:

@@ -296,14 +296,17 @@ def _table_sites(program: Program) -> Iterator[tuple[Site, _Judge]]:
     rules = read_rules()
     client = rules["net/http.(*Client).Do"][0]
     proxy = rules["net/http/httputil.(*ReverseProxy).ServeHTTP"][0]
-    for use in program.graph.uses_of_data():
-        if "ReverseProxy" in use.name:
+    for use in program.graph.uses_in_tables([*client.functions, *_CLIENT_METHODS, *proxy.functions]):
+        if use.name in proxy.functions:
             yield Site(use, proxy, program), trust.judge_proxy
-        elif "*net/http.Client," in use.name:
-            if program.graph.leads_to(use.name, rules):
-                yield Site(use, client, program), trust.judge_value
-        elif _calls_round_trip(program):
+        elif use.name in _CLIENT_METHODS or _calls_round_trip(program):
             yield Site(use, client, program), trust.judge_value
+    for use in program.graph.uses_of_data():
+        if _calls_round_trip(program):
+            yield Site(use, client, program), trust.judge_value
+
+
+_CLIENT_METHODS = tuple(f"net/http.(*Client).{name}" for name in ("Do", "Get", "Head", "Post", "PostForm"))
 
 
 def _calls_round_trip(program: Program) -> bool:

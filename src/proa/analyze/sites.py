@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_CHAIN = 12
 """Links of a chain that are kept as evidence, those nearest to the use and main itself (arbitrary)."""
-_DATA = (
-    rb"go:itab\.\*net/http\.Client,[^\0]+|net/http\.DefaultTransport|go:itab\.\*net/http\.Transport,net/http\.RoundTripper"
-    rb"|go:itab\.\*net/http/httputil\.ReverseProxy,[^\0]+"
-)
+_DATA = rb"net/http\.DefaultTransport"
 
 
 class Program:
@@ -158,8 +155,7 @@ class Site:
     def sentence(self, note: str = "") -> str:
         """Return the use in one line: who calls what, where."""
         verb = "calls" if self.use.is_call else "uses"
-        name = self.use.name.removeprefix("go:itab.").lstrip("*").partition(",")[0]
-        text = f"{self.where.symbol} {verb} {name} ({self.where.file}:{self.where.line})"
+        text = f"{self.where.symbol} {verb} {self.use.name} ({self.where.file}:{self.where.line})"
         if not self.is_reached:
             text += ", reached through an interface or function value"
         return f"{text}: {note}" if note else text

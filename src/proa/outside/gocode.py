@@ -23,6 +23,8 @@ from proa.outside.gobinary import GoBinary
 
 EM_386, EM_ARM, EM_X86_64, EM_AARCH64 = 3, 40, 62, 183
 _WINDOW_BYTES = 4 << 20
+_MOST_METHODS = 48
+"""Methods of one table that are looked at; the rest of a larger one count as function values (arbitrary)."""
 _OVERLAP_BYTES = 16
 """The longest instruction, or pair of them, that is looked for, rounded up."""
 
@@ -109,6 +111,46 @@ def function_values(binary: GoBinary) -> tuple[Any, Any]:
     if not addresses:
         return np.empty(0, "i8"), np.empty(0, "i4")
     return np.concatenate(addresses), np.concatenate(functions)
+
+
+def method_tables(binary: GoBinary, places: Any) -> Any:
+    """Return for each place that holds a function's address the start of the method table it is in, or the place.
+
+    A method table (itab) is: interface, type, the type's hash (u32), methods. It is told by the hash, which is the
+    one in the type it points at; from Go 1.27 on it has no symbol. Source: src/internal/abi/iface.go, type.go of Go.
+    """
+    import numpy as np
+
+    word, tables = binary.pointer_bytes, places.copy()
+    first = 24 if word == 8 else 12
+    rows = np.arange(len(places))
+    for number in range(_MOST_METHODS):
+        starts = places[rows] - first - word * number
+        kinds = _at(binary, starts + word, f"u{word}").astype("i8")
+        hashes = _at(binary, starts + 2 * word, "u4")
+        is_table = (hashes != 0) & (hashes == _at(binary, kinds + 2 * word, "u4")) & (kinds % word == 0)
+        tables[rows[is_table]] = starts[is_table]
+        before = _at(binary, places[rows] - word * (number + 1), f"u{word}").astype("i8")
+        # What stands before another method is a method, or nothing where the linker left that one out.
+        follows = (before == 0) | ((before >= binary.text_address) & (before < binary.end_address))
+        rows = rows[~is_table & follows]
+    return tables
+
+
+def _at(binary: GoBinary, addresses: Any, kind: str) -> Any:
+    """Return the numbers at some addresses; 0 where there is none in the file."""
+    import numpy as np
+
+    form = np.dtype(f"{binary.elf.order}{kind}")
+    found = np.zeros(len(addresses), form)
+    for section in binary.elf.sections:
+        if section.is_allocated and section.address and section.file_bytes >= form.itemsize:
+            size = section.file_bytes - form.itemsize + 1
+            inside = np.flatnonzero((addresses >= section.address) & (addresses < section.address + size))
+            if len(inside):
+                view: Any = np.ndarray((size,), form, binary.elf.content(section), strides=(1,))
+                found[inside] = view[addresses[inside] - section.address]
+    return found
 
 
 def _exactly(addresses: Any, targets: Any, known: Any) -> tuple[Any, Any]:
