@@ -31,7 +31,7 @@ UNKNOWN: Values = frozenset({HOLE})
 
 _MOST_FILE_BYTES = 4 << 20
 """Larger Go files are generated tables (arbitrary)."""
-_MOST_FILES = 96
+_MOST_FILES = 64
 """Syntax trees that are kept; one takes ten times its source (measured)."""
 _MOST_TEXTS = 1024
 _MOST_VALUES = 64
