@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from proa.outside import sandbox
 from proa.outside.command import Ran
 
@@ -66,3 +70,20 @@ def test_an_emulator_counts_only_where_the_image_needs_nothing_for_it(tmp_path):
     assert sandbox.is_emulated_here("arm64", folder=tmp_path)
     assert not sandbox.is_emulated_here("riscv64", folder=tmp_path)
     assert not sandbox.is_emulated_here("s390x", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("bwrap: execvp /app: Permission denied", errno.EACCES),
+        ("exec /script: no such file or directory", errno.ENOENT),
+        (r'runc run failed: unable to start container process: exec: \"/gone\": stat /gone: no such file or directory"', errno.ENOENT),
+        ('OCI runtime create failed: unable to start container process: exec: "/gone": stat /gone: no such file or directory: unknown', errno.ENOENT),
+        ("executable file `/gone` not found in $PATH: No such file or directory", errno.ENOENT),
+        ("exec container process (missing dynamic library?) `/script`: No such file or directory", errno.ENOENT),
+        ("exec container process `/app`: Exec format error", errno.ENOEXEC),
+        ("the program's own words: no such file", 0),
+    ],
+)  # fmt: skip
+def test_each_engines_words_for_a_program_it_could_not_start_are_read(said, number):
+    assert sandbox.exec_error(said) == number

@@ -332,3 +332,32 @@ def test_this_process_is_known_for_what_it_is():
     assert namespaces.is_owned_by_root() is (
         os.geteuid() == 0 and Path("/proc/self/uid_map").read_text().split()[2] == "4294967295"
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict", "words"),
+    [
+        ("serve", "ready", "answered 200"),
+        ("crash", "failed", "panic"),
+        ("needs-db", "not-ready", "db"),
+        ("writes-root", "failed", "read-only"),
+        ("hog", "failed", "memory limit of 64 MiB"),
+    ],
+)
+def test_docker_gives_the_same_verdicts_when_asked(rootfs, dockerd, mode, verdict, words):
+    if os.geteuid() != 0:
+        pytest.skip("real: only root can measure inside a docker container")
+    config = oci.Config(architecture="amd64", os="linux", config=oci.Execution(entrypoint=("/app",), cmd=(mode,)))
+    limits = Limits(memory_bytes=64 << 20, start_timeout_s=3.0, stop_timeout_s=2.0)
+
+    tried = try_image(
+        rootfs, config, limits=limits, probe=Probe(), platform=HERE, engine="docker",
+        environ=os.environ | {"DOCKER_HOST": dockerd},
+    )  # fmt: skip
+
+    assert (tried.verdict, words in tried.reason) == (verdict, True), tried.reason
+    assert (tried.engine, tried.isolation) == ("docker", "full")
+    left = subprocess.run(
+        ["docker", "ps", "--all", "--quiet"], env=os.environ | {"DOCKER_HOST": dockerd}, capture_output=True, check=True
+    )
+    assert left.stdout == b""

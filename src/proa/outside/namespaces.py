@@ -55,6 +55,11 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
     )
 
 
+def unmount(target: str) -> None:
+    """Take away what is mounted on ``target``."""
+    _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
+
+
 def bind(source: str, target: str, *, read_only: bool = False) -> None:
     """Show ``source`` at ``target`` as well."""
     mount(source, target, "none", _MS_BIND | _MS_REC)
@@ -136,6 +141,15 @@ def raise_loopback() -> None:
         request = struct.pack("16sh22x", b"lo", 0)
         flags = struct.unpack("16sh22x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+
+
+def join_network(pid: int) -> None:
+    """Enter the network namespace of another process."""
+    descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(descriptor, NEWNET), "setns")
+    finally:
+        os.close(descriptor)
 
 
 def is_owned_by_root() -> bool:

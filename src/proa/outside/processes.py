@@ -86,6 +86,12 @@ def _children(pid: int) -> Iterator[int]:
             yield from map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
 
 
+def is_alive(pid: int) -> bool:
+    """Say whether a process is there and no zombie."""
+    state = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return bool(state) and state[0] not in ("Z", "X")
+
+
 def socket_inodes(pids: list[int]) -> set[int]:
     """Return the inodes of the sockets these processes hold open."""
     found = set()

@@ -23,8 +23,9 @@ from proa.errors import ToolFailed, ToolTimedOut
 from proa.outside.command import Run, last_lines, run
 
 ENGINES = ("bubblewrap", "runc", "crun", "namespaces")
-"""In order of preference where the engine is ``auto``: by start-up time and how well each is proved."""
-_PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun", "namespaces": ""}
+"""In order of preference where the engine is ``auto``: by start-up time and how well each is proved. Docker is used
+only where it is asked for by name."""
+_PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun", "docker": "docker", "namespaces": ""}
 _NEEDS_ROOT = frozenset({"runc", "crun"})
 """Without root they need sub-uid ranges and an installed newuidmap; plain namespaces need neither."""
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -113,19 +114,23 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
     """
     mounts = prepare_root(Path(question.rootfs), question.directory)
     job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
+    return with_engines_words(run_prober(job, question, run=run))
+
+
+def run_prober(job: Mapping[str, Any], question: Question, *, run: Run = run) -> Report:
+    """Start the prober with one job and return its report; whatever goes wrong is a report with ``problem``."""
     whole_s = question.start_timeout_s + question.stop_timeout_s + 15.0
     try:
         ran = run(_prober(), env={"LC_ALL": "C"}, stdin=msgspec.json.encode(job), timeout_s=whole_s, accept=None)
     except (ToolTimedOut, ToolFailed) as error:
         return Report(problem=error.what)
     try:
-        report = msgspec.json.decode(ran.stdout, type=Report, strict=False)
+        return msgspec.json.decode(ran.stdout, type=Report, strict=False)
     except msgspec.MsgspecError:
         return Report(problem=f"the prober ended with {ran.status}: {last_lines(ran.stderr, 1)}")
-    return _with_engines_words(report)
 
 
-def _with_engines_words(report: Report) -> Report:
+def with_engines_words(report: Report) -> Report:
     """Read what bubblewrap or runc said of a program or sandbox that could not be started."""
     if report.exec_errno or report.listeners or (report.ended_s is None and not report.problem):
         return report
@@ -140,7 +145,8 @@ def _with_engines_words(report: Report) -> Report:
 
 
 _EXEC_WORDS = re.compile(
-    r"^bwrap: execvp .*: (.+)$|unable to start container process: .*exec.*: (.+?)\\?\"?$", re.MULTILINE
+    r"^(?:bwrap: execvp|exec) /.*|.*(?:unable to start container process|executable file|exec container process).*",
+    re.MULTILINE,
 )
 
 
@@ -153,7 +159,7 @@ def exec_error(output: str) -> int:
     found = _EXEC_WORDS.search(output)
     if not found:
         return 0
-    words = (found[1] or found[2]).strip().lower()
+    words = found[0].lower()
     known = (
         errno.ENOENT,
         errno.EACCES,
@@ -164,7 +170,7 @@ def exec_error(output: str) -> int:
         errno.EINVAL,
         errno.ENOMEM,
     )
-    return next((number for number in known if os.strerror(number).lower() == words), 0)
+    return next((number for number in known if os.strerror(number).lower() in words), 0)
 
 
 def _prober() -> list[str]:

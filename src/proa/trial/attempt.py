@@ -13,6 +13,7 @@ import msgspec
 from proa.outside import sandbox
 from proa.outside.certificate import make_certificate
 from proa.outside.command import Run, run
+from proa.outside.docker_run import probe_in_docker
 from proa.outside.machine import this_platform
 from proa.outside.strace import read_trace
 from proa.records import oci
@@ -96,7 +97,7 @@ def try_image(
         needs=needs or Needs(),
     )
     if should_try_others(seen):
-        seen = _ask_for_version(seen, question, chosen, run=run)
+        seen = _ask_for_version(seen, question, chosen, environ, run=run)
     tracer = sandbox.find_program("strace", environ) if should_trace and can_trace(seen) else ""
     if tracer:
         progress("tracing")
@@ -215,13 +216,21 @@ def _question(
     )
 
 
+def _probe(
+    engine: sandbox.Engine, question: sandbox.Question, environ: Mapping[str, str], *, run: Run
+) -> sandbox.Report:
+    if engine.name == "docker":
+        return sandbox.with_engines_words(probe_in_docker(engine.program, question, environ, run=run))
+    return sandbox.probe(engine, question, run=run)
+
+
 def _first_that_works(
     wanted: str, question: sandbox.Question, environ: Mapping[str, str], *, run: Run
 ) -> tuple[sandbox.Engine | None, sandbox.Report]:
     """Try the engines in turn; a report with all their problems where none can make the sandbox."""
     problems = []
     for engine in sandbox.find_engines(wanted, environ, is_root=os.geteuid() == 0):
-        report = sandbox.probe(engine, question, run=run)
+        report = _probe(engine, question, environ, run=run)
         if not report.problem:
             return engine, report
         problems.append(f"{engine.name}: {report.problem}")
@@ -254,14 +263,19 @@ def observe(report: sandbox.Report, program: Program, *, limits: Limits, engine:
 
 
 def _ask_for_version(
-    first: Observations, question: sandbox.Question, engine: sandbox.Engine, *, run: Run
+    first: Observations,
+    question: sandbox.Question,
+    engine: sandbox.Engine,
+    environ: Mapping[str, str],
+    *,
+    run: Run,
 ) -> Observations:
     """Return how it ended after the first question it answered with 0; the first try itself where there is none."""
     for arguments in _questions():
         asked = msgspec.structs.replace(
             question, argv=(question.argv[0], *arguments), start_timeout_s=_QUESTION_TIMEOUT_S
         )
-        report = sandbox.probe(engine, asked, run=run)
+        report = _probe(engine, asked, environ, run=run)
         if not report.problem and report.ended_s is not None and report.exit_status == 0:
             seen = observe(report, first.program, limits=first.limits, engine=engine.name)
             return msgspec.structs.replace(

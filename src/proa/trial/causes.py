@@ -51,7 +51,10 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ("read-only", r"(?P<what>/\S*?)['\"]?: [Rr]ead-only file system"),
     ("read-only", r"[Rr]ead-only file system|EROFS"),
     ("port", r"listen \w+ (?P<what>\S+): bind: (?:permission denied|operation not permitted)"),
-    ("name", r"lookup (?P<what>[^\s:]+)(?: on \S+)?: (?:no such host|server misbehaving|.*(?:refused|timeout))"),
+    (
+        "name",
+        r"lookup (?P<what>[^\s:]+)(?: on \S+)?: (?:no such host|server misbehaving|.*(?:refused|timeout|unreachable))",
+    ),
     ("name", r"could not translate host name \"(?P<what>[^\"]+)\""),
     ("name", r"hostname resolving error.*host[= ](?P<what>\S+)|Name or service not known"),
     ("refused", r"dial \w+ (?P<what>\S+?): (?:connect: )?connection refused"),
