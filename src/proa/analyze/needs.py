@@ -48,7 +48,7 @@ def _from_uses(program: Program) -> Needs:
     inside = _linked_in(program)
     decided: set[NeedKind] = set()
     looked_at: set[NeedKind] = set()
-    for site, judge in _sites(program):
+    for site, judge in _sites(program, lambda: "certificates" in decided or "certificates" in inside):
         kind = site.rule.kind
         looked_at.add(kind)
         if kind in inside:
@@ -70,12 +70,13 @@ def _needs(judged: Iterable[Judged]) -> Iterator[Need]:
     return (found.need for found in judged if found.need is not None)
 
 
-def _sites(program: Program) -> Iterator[tuple[Site, _Judge]]:
+def _sites(program: Program, are_certificates_decided: Callable[[], bool]) -> Iterator[tuple[Site, _Judge]]:
     rules = read_rules()
     for use in program.uses:
         for rule in rules[use.name]:
             yield Site(use, rule, program), _JUDGES[rule.judge]
-    yield from _table_sites(program)
+    if not are_certificates_decided():
+        yield from _table_sites(program)
 
 
 # Judges: what one use means
@@ -296,14 +297,14 @@ def _table_sites(program: Program) -> Iterator[tuple[Site, _Judge]]:
     rules = read_rules()
     client = rules["net/http.(*Client).Do"][0]
     proxy = rules["net/http/httputil.(*ReverseProxy).ServeHTTP"][0]
+    is_transport_used = _calls_round_trip(program)
     for use in program.graph.uses_in_tables([*client.functions, *_CLIENT_METHODS, *proxy.functions]):
         if use.name in proxy.functions:
             yield Site(use, proxy, program), trust.judge_proxy
-        elif use.name in _CLIENT_METHODS or _calls_round_trip(program):
+        elif use.name in _CLIENT_METHODS or is_transport_used:
             yield Site(use, client, program), trust.judge_value
-    for use in program.graph.uses_of_data():
-        if _calls_round_trip(program):
-            yield Site(use, client, program), trust.judge_value
+    for use in program.graph.uses_of_data() if is_transport_used else ():
+        yield Site(use, client, program), trust.judge_value
 
 
 _CLIENT_METHODS = tuple(f"net/http.(*Client).{name}" for name in ("Do", "Get", "Head", "Post", "PostForm"))
