@@ -38,6 +38,30 @@ def test_a_clients_datagram_socket_is_no_listener():
     assert [one.port for one in processes.parse_sockets(table, protocol="udp")] == [5353]
 
 
+def test_the_kernel_and_proc_name_the_same_listeners():
+    with socket.socket() as first, socket.socket(socket.AF_INET6) as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("::1", 0))
+        for one in (first, second):
+            one.listen()
+        expected = {("127.0.0.1", first.getsockname()[1]), ("::1", second.getsockname()[1])}
+
+        asked = {(one.address, one.port) for one in processes.listeners()}
+        read = {
+            (one.address, one.port)
+            for name in ("tcp", "tcp6")
+            for one in processes.parse_sockets(Path(f"/proc/self/net/{name}").read_text())
+        }
+
+    assert expected <= asked
+    assert expected <= read
+
+
+@given(st.binary(max_size=200))
+def test_any_answer_of_the_kernel_can_be_read(data):
+    processes.parse_diag(data)
+
+
 def test_this_process_is_measured_and_belongs_to_its_own_family():
     now, peak = processes.memory(os.getpid())
 

@@ -24,7 +24,7 @@ from real_neighbours import need
 pytestmark = pytest.mark.real
 HERE = Platform("linux", "amd64")
 SOURCE = Path(__file__).parents[1] / "projects" / "trial-servers"
-ENGINES = ("bubblewrap", "namespaces", "runc")
+ENGINES = ("bubblewrap", "namespaces", "runc", "crun")
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +47,11 @@ def rootfs(tmp_path, program):
 
 
 def engine_or_skip(name):
-    tool = {"bubblewrap": "bwrap", "runc": "runc"}.get(name, "")
+    tool = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun"}.get(name, "")
     if tool and not find_program(tool, os.environ):
         pytest.skip(f"real: {tool} is not on PATH")
-    if name == "runc" and os.geteuid() != 0:
-        pytest.skip("real: runc is used by root only")
+    if name in ("runc", "crun") and os.geteuid() != 0:
+        pytest.skip("real: runc and crun are used by root only")
     return name
 
 
