@@ -93,7 +93,7 @@ def make_group(limit_bytes: int) -> Group | None:
 
 
 def remove_all(name: str) -> bool:
-    """Remove the groups a runtime made under this name, in every hierarchy, below this process's own groups.
+    """Remove the groups a runtime made under this name: in every hierarchy, at its root and below our own group.
 
     False where one is still there: the kernel takes a moment after its last process.
     """
@@ -101,9 +101,10 @@ def remove_all(name: str) -> bool:
     for line in _read("/proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         for hierarchy in (controllers.removeprefix("name="), "unified", "."):
-            group = Group(f"/sys/fs/cgroup/{hierarchy}{path.rstrip('/')}/{name}", version=0)
-            group.remove()
-            are_gone = are_gone and not os.path.exists(group.folder)  # noqa: PTH110
+            for parent in ("", path.rstrip("/")):
+                group = Group(f"/sys/fs/cgroup/{hierarchy}{parent}/{name}", version=0)
+                group.remove()
+                are_gone = are_gone and not os.path.exists(group.folder)  # noqa: PTH110
     return are_gone
 
 
