@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proa.errors import ProaError
-    from proa.pipeline import ship
+    from proa.pipeline.ship import ship
     from proa.records.request import Request
     from proa.records.shipment import Shipment
 
@@ -22,7 +22,7 @@ _HOMES = {
     "ProaError": "proa.errors",
     "Request": "proa.records.request",
     "Shipment": "proa.records.shipment",
-    "ship": "proa.pipeline",
+    "ship": "proa.pipeline.ship",
 }
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from proa.errors import TrialFailed, TrialRequired, WrongConfiguration, WrongUsage
 from proa.outside.access import Access
 from proa.outside.store import Store
-from proa.pipeline import judge, steps
+from proa.pipeline import steps
 from proa.pipeline.plan import Bench
+from proa.pipeline.ship import judge
 from proa.records.configuration import TrialSettings
 from proa.records.evidence import LeftOut
 from proa.records.trial import Trial

@@ -1,11 +1,17 @@
 """The first stage: what a project is, what it needs, and what decides its build."""
 
-from proa.analyze.cgo import explain_failure
-from proa.analyze.facts import read_facts
-from proa.analyze.graph import list_graph, modules_of, packages_of
-from proa.analyze.key import content_key, imports_key
-from proa.analyze.needs import find_needs
-from proa.analyze.project import read_project
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proa.analyze.cgo import explain_failure
+    from proa.analyze.facts import read_facts
+    from proa.analyze.graph import list_graph, modules_of, packages_of
+    from proa.analyze.key import content_key, imports_key
+    from proa.analyze.needs import find_needs
+    from proa.analyze.project import read_project
 
 __all__ = [
     "content_key",
@@ -18,3 +24,22 @@ __all__ = [
     "read_facts",
     "read_project",
 ]
+
+_HOMES = {
+    "content_key": "proa.analyze.key",
+    "explain_failure": "proa.analyze.cgo",
+    "find_needs": "proa.analyze.needs",
+    "imports_key": "proa.analyze.key",
+    "list_graph": "proa.analyze.graph",
+    "modules_of": "proa.analyze.graph",
+    "packages_of": "proa.analyze.graph",
+    "read_facts": "proa.analyze.facts",
+    "read_project": "proa.analyze.project",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: where nothing changed, most of this room never is."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

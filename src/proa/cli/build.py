@@ -22,15 +22,13 @@ from proa.cli import options
 @options.format_option
 def build(**flags: Any) -> None:
     """Build the program in SOURCE: static, without paths of this machine, proved from the ELF file."""
-    from proa import pipeline
     from proa.cli import screen
+    from proa.pipeline.stages import build_all, encode_records
 
     with screen.progress() as progress:
-        built = pipeline.build_all(
-            options.request(**flags), output=flags["output"] or "", environ=os.environ, progress=progress
-        )
+        built = build_all(options.request(**flags), output=flags["output"] or "", environ=os.environ, progress=progress)
     if flags["form"] == "json":
-        click.echo(pipeline.encode_records([binary for binary, _ in built]), nl=False)
+        click.echo(encode_records([binary for binary, _ in built]), nl=False)
         return
     for binary, path in built:
         screen.show_binary(binary)

@@ -13,11 +13,12 @@ from proa.cli import options
 @options.format_option
 def doctor(form: str) -> None:
     """Say which tools were found here, and what is possible without the rest."""
-    from proa import pipeline
+    from proa.pipeline.stages import encode_records
+    from proa.pipeline.tools import examine
 
-    tools = pipeline.examine(environ=os.environ)
+    tools = examine(environ=os.environ)
     if form == "json":
-        click.echo(pipeline.encode_records(tools), nl=False)
+        click.echo(encode_records(tools), nl=False)
         return
     width = max(len(tool.name) for tool in tools)
     for tool in tools:

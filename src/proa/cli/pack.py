@@ -17,17 +17,18 @@ from proa.cli import options
 @options.format_option
 def pack(**flags: Any) -> None:
     """Put the program in SOURCE and exactly what it needs into an image in the local store, without running it."""
-    from proa import pipeline
     from proa.cli import screen
+    from proa.pipeline.ship import ship
+    from proa.pipeline.stages import dockerfiles
     from proa.records.shipment import encode_shipments
 
     request = options.request(**flags, should_try=False)
     with screen.progress() as progress:
         if flags["dockerfile"]:
-            for text in pipeline.dockerfiles(request, environ=os.environ, progress=progress):
+            for text in dockerfiles(request, environ=os.environ, progress=progress):
                 click.echo(text, nl=False)
             return
-        shipments = pipeline.ship(request, environ=os.environ, progress=progress)
+        shipments = ship(request, environ=os.environ, progress=progress)
     for shipment in shipments:
         screen.show_shipment(shipment)
     references = "".join(f"{shipment.reference}\n" for shipment in shipments)

@@ -36,16 +36,16 @@ def ship(**flags: Any) -> None:
     Without --to or --push the image stays in the local store. Destinations are written as skopeo does:
     oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker-daemon:NAME:TAG, docker://REGISTRY/NAME:TAG.
     """
-    from proa import pipeline
     from proa.cli import screen
+    from proa.pipeline.ship import ship, write_references
     from proa.records.shipment import encode_shipments
 
     request = options.request(**flags)
     with screen.progress() as progress:
-        shipments = pipeline.ship(request, environ=os.environ, progress=progress)
+        shipments = ship(request, environ=os.environ, progress=progress)
     for shipment in shipments:
         screen.show_shipment(shipment)
     references = "".join(f"{shipment.reference}\n" for shipment in shipments)
     if flags["image_refs"]:
-        pipeline.write_references(flags["image_refs"], references)
+        write_references(flags["image_refs"], references)
     click.echo(encode_shipments(shipments) if flags["form"] == "json" else references, nl=False)

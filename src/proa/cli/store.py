@@ -23,11 +23,12 @@ def store() -> None:
 @options.format_option
 def ls(form: str) -> None:
     """List the images in the store, and how much it holds."""
-    from proa import pipeline
+    from proa.pipeline.care import list_store
+    from proa.pipeline.stages import encode_records
 
-    listing = pipeline.list_store(environ=os.environ)
+    listing = list_store(environ=os.environ)
     if form == "json":
-        click.echo(pipeline.encode_records([listing]), nl=False)
+        click.echo(encode_records([listing]), nl=False)
         return
     width = max((len(image.name) for image in listing.images), default=0)
     for image in listing.images:
@@ -45,12 +46,13 @@ def ls(form: str) -> None:
 @options.format_option
 def check(repair: bool, form: str) -> None:
     """Read every blob and compare it with its digest; exit status 1 where something is wrong."""
-    from proa import pipeline
     from proa.errors import GateRefused
+    from proa.pipeline.care import check_store
+    from proa.pipeline.stages import encode_list
 
-    findings = pipeline.check_store(environ=os.environ, repair=repair)
+    findings = check_store(environ=os.environ, repair=repair)
     if form == "json":
-        click.echo(pipeline.encode_list(findings), nl=False)
+        click.echo(encode_list(findings), nl=False)
     else:
         for finding in findings:
             click.echo(f"{finding.id}: {finding.message} ({finding.hint})")
@@ -64,7 +66,7 @@ def check(repair: bool, form: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Forget the images' names as well.")
 def prune(limit: str, everything: bool) -> None:
     """Remove what has not been used for longest until the store fits into a size."""
-    from proa import pipeline
+    from proa.pipeline.care import prune_store
 
-    pruned = pipeline.prune_store(environ=os.environ, limit=limit, everything=everything, now_s=time.time())
+    pruned = prune_store(environ=os.environ, limit=limit, everything=everything, now_s=time.time())
     click.echo(f"freed {bytes_text(pruned.freed_bytes)}: {pruned.blobs} blobs, {pruned.stages} kept results", err=True)

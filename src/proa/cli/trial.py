@@ -24,11 +24,12 @@ def trial(image: str, **flags: Any) -> None:
     Non-root, read-only root file system, no capabilities, no new privileges, its own network, a memory limit.
     Exit status 1 where the image fails through its own fault.
     """
-    from proa import pipeline
     from proa.cli import screen
+    from proa.pipeline.ship import judge
+    from proa.pipeline.stages import encode_records, try_reference
 
     with screen.progress() as progress:
-        tried = pipeline.try_reference(image, options.request(**flags), environ=os.environ, progress=progress)
+        tried = try_reference(image, options.request(**flags), environ=os.environ, progress=progress)
     screen.show_trial(tried)
-    click.echo(pipeline.encode_records([tried]) if flags["form"] == "json" else f"{tried.verdict}\n", nl=False)
-    pipeline.judge([(image, tried)], requires_trial=flags["requires_trial"])
+    click.echo(encode_records([tried]) if flags["form"] == "json" else f"{tried.verdict}\n", nl=False)
+    judge([(image, tried)], requires_trial=flags["requires_trial"])

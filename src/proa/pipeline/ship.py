@@ -6,24 +6,29 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from proa import pack, publish
-from proa.errors import TrialFailed, TrialRequired
-from proa.outside.images import takes_one_platform, write_image
+from proa.errors import BuildFailed, TrialFailed, TrialRequired
 from proa.outside.machine import this_platform, write_file
-from proa.outside.store import Store
-from proa.pipeline import steps
-from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
+from proa.records.binary import Binary
 from proa.records.evidence import Finding, LeftOut
 from proa.records.image import Image
 from proa.records.oci import Descriptor, Manifest
+from proa.records.project import Project
 from proa.records.reference import Reference
 from proa.records.request import Request
 from proa.records.shipment import Shipment, document
 from proa.records.trial import Trial
+
+if TYPE_CHECKING:
+    from proa.outside.store import Store
+    from proa.pipeline.steps import Work
+
+_LATER = ("proa.pipeline.steps", "proa.publish", "proa.pipeline.care", "rich.console", "rich.table", "rich.status")
+"""What ``ship`` needs once it knows the project; see ``lay_plans``."""
 
 
 def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Shipment, ...]:
@@ -33,7 +38,11 @@ def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tupl
     """
     bench = open_bench(request, environ, progress)
     started = time.monotonic()
-    plans = lay_plans(bench, request)
+    plans = lay_plans(bench, request, meanwhile=_LATER)
+    from proa import publish
+    from proa.pipeline import steps
+    from proa.pipeline.care import keep_within
+
     places = publish.destinations(
         [plan.main for plan in plans],
         to=request.to,
@@ -63,20 +72,23 @@ def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tupl
     return shipped
 
 
-def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:
+def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:
     """Analyze, build, pack and try one program; return what is known of it, and the image or index.
 
     Raises TrialFailed, TrialRequired.
     """
+    from proa import pack
+    from proa.pipeline import steps
+
     plan, store, log = work.plan, work.bench.store, work.log
     # A second run of the same content waits here and then finds everything kept.
     with store.lock(f"ship {plan.keys[0]}"):
-        project = steps.analyze_source(work)
+        project, first = _analyzed_and_built(work)
         images: list[Image] = []
         findings = [*plan.findings, *project.findings]
         left_out: tuple[LeftOut, ...] = ()
         for number, platform in enumerate(plan.platforms):
-            binary = steps.build_program(work, number, project)
+            binary = first if number == 0 else steps.build_program(work, number)
             with ThreadPoolExecutor(1) as pool:
                 early = pool.submit(steps.pack_program_early, work, binary)
                 needs = steps.find_needs(work, number, binary)
@@ -106,6 +118,23 @@ def _prepare(work: steps.Work, *, should_try: bool, requires_trial: bool) -> tup
         left_out=left_out,
     )
     return shipment, whole
+
+
+def _analyzed_and_built(work: Work) -> tuple[Project, Binary]:
+    """Return what the source says and the first platform's program, found at the same time.
+
+    What is wrong with the source comes before what the compiler says of it.
+    """
+    from proa import analyze
+    from proa.pipeline import steps
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(steps.analyze_source, work)
+        try:
+            binary = steps.build_program(work, 0)
+        except BuildFailed as failed:
+            raise analyze.explain_failure(failed, reading.result().cgo) from failed
+        return reading.result(), binary
 
 
 def judge(tried: Sequence[tuple[str, Trial | None]], *, requires_trial: bool) -> None:
@@ -141,7 +170,11 @@ def _publish(
     bench: Bench, shipment: Shipment, whole: Descriptor, places: Sequence[Reference], *, with_referrers: bool
 ) -> Shipment:
     """Write one program's image to its destinations, and its record beside it."""
-    store, log = bench.store, steps.Log()
+    from proa import publish
+    from proa.outside.images import takes_one_platform, write_image
+    from proa.pipeline.steps import Log
+
+    store, log = bench.store, Log()
     with log.stage("publish"):
         named = msgspec.structs.replace(shipment, reference=_reference(places[0], whole))
         record = publish.attach_shipment(msgspec.json.encode(document(named)), whole, store=store)

@@ -29,7 +29,7 @@ def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) 
         for plan in lay_plans(bench, request):
             work = steps.Work(bench=bench, plan=plan, log=steps.Log())
             project = steps.analyze_source(work)
-            binary = steps.build_program(work, 0, project)
+            binary = steps.build_program(work, 0)
             found.append(
                 Analysis(
                     project=project,
@@ -64,8 +64,7 @@ def build_all(
             raise WrongUsage(f"--output {output} is one file for {len(pairs)} programs", hint="name a folder")
         built = []
         for plan, number in pairs:
-            work = steps.Work(bench=bench, plan=plan, log=steps.Log())
-            binary = steps.build_program(work, number, steps.analyze_source(work))
+            binary = steps.build_program(steps.Work(bench=bench, plan=plan, log=steps.Log()), number)
             path = target / _file_name(plan, number) if is_folder else target
             copy_file(bench.store.blob_path(binary.digest), path, mode=0o755)
             built.append((binary, str(path)))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from proa import __version__, analyze, build, pack, trial
-from proa.errors import BuildFailed, WrongConfiguration, WrongUsage
+from proa.errors import WrongConfiguration, WrongUsage
 from proa.outside.images import fetch_image, located
 from proa.outside.store import Store
 from proa.pipeline.plan import Bench, Plan
@@ -157,11 +157,8 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
         log.note("build", "miss")
 
 
-def build_program(work: Work, number: int, project: Project) -> Binary:
-    """Return the program for one of the plan's platforms, linked, proved and stripped.
-
-    Raises NeedsC where what does not compile is a package that has lost its C files.
-    """
+def build_program(work: Work, number: int) -> Binary:
+    """Return the program for one of the plan's platforms, linked, proved and stripped."""
     bench, plan = work.bench, work.plan
     store, platform = bench.store, plan.platforms[number]
 
@@ -171,12 +168,9 @@ def build_program(work: Work, number: int, project: Project) -> Binary:
             # Reading the program needs libraries that take 0.1 s to import: hidden behind the linker's time.
             for name in ("numpy", "tree_sitter", "tree_sitter_go", "deflate"):
                 pool.submit(importlib.import_module, name)
-            try:
-                return build.build(
-                    plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
-                )
-            except BuildFailed as failed:
-                raise analyze.explain_failure(failed, project.cgo) from failed
+            return build.build(
+                plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
+            )
 
     return kept(
         work,

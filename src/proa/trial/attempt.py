@@ -228,13 +228,16 @@ def _first_that_works(
     wanted: str, question: sandbox.Question, environ: Mapping[str, str], *, run: Run
 ) -> tuple[sandbox.Engine | None, sandbox.Report]:
     """Try the engines in turn; a report with all their problems where none can make the sandbox."""
-    problems = []
+    problems: dict[str, list[str]] = {}
     for engine in sandbox.find_engines(wanted, environ, is_root=os.geteuid() == 0):
         report = _probe(engine, question, environ, run=run)
         if not report.problem:
             return engine, report
-        problems.append(f"{engine.name}: {report.problem}")
-    what = "; ".join(problems) or f"{wanted} is not installed here"
+        problems.setdefault(report.problem, []).append(engine.name)
+    what = (
+        "; ".join(f"{problem} ({', '.join(names)})" for problem, names in problems.items())
+        or f"{wanted} is not installed here"
+    )
     return None, sandbox.Report(problem=what)
 
 
@@ -244,7 +247,8 @@ def observe(report: sandbox.Report, program: Program, *, limits: Limits, engine:
         program=program,
         limits=limits,
         engine=engine,
-        isolation="full",
+        isolation="partial" if report.isolation == "partial" else "full",
+        sees_machine=report.sees_machine,
         exec_errno=report.exec_errno,
         listeners=tuple(Listener(address=one[0], port=one[1], protocol=one[2]) for one in report.listeners),
         answers=tuple(Answer(port=one[0], route=one[1], speaks=one[2], status=one[3]) for one in report.answers),

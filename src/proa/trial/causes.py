@@ -14,7 +14,7 @@ import msgspec
 
 Kind = Literal[
     "certificates", "zone", "user", "program", "read-only", "port", "permission", "name", "refused", "unreachable",
-    "setting", "file", "library", "panic",
+    "setting", "file", "library", "taken", "panic",
 ]  # fmt: skip
 
 
@@ -57,7 +57,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ),
     ("name", r"could not translate host name \"(?P<what>[^\"]+)\""),
     ("name", r"hostname resolving error.*host[= ](?P<what>\S+)|Name or service not known"),
-    ("refused", r"dial \w+ (?P<what>\S+?): (?:connect: )?connection refused"),
+    ("taken", r"listen \w+ (?P<what>\S+): bind: address already in use"),
+    ("refused", r"dial \w+ (?P<what>\S+?): connect: (?:connection refused|permission denied)"),
     ("refused", r"(?P<what>[\w.-]+:\d{2,5})\b.{0,80}[Cc]onnection refused"),
     ("refused", r"[Cc]onnection refused|ECONNREFUSED"),
     ("unreachable", r"dial \w+ (?P<what>\S+?): .*(?:unreachable|i/o timeout|deadline exceeded)"),

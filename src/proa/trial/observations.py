@@ -84,3 +84,5 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     first_try: str = ""
     """How it ended without arguments, where others were tried after that: ``exited with 2``."""
     is_emulated: bool = False
+    sees_machine: bool = False
+    """It was not given a root of its own: what it finds or misses may be this machine's."""

@@ -31,6 +31,9 @@ _CRASH_SIGNALS = {129: "SIGHUP", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 
                   137: "SIGKILL", 139: "SIGSEGV", 159: "SIGSYS"}  # fmt: skip
 
 
+_ABOUT_FILES = frozenset({"certificates", "zone", "user", "program", "library", "read-only", "permission", "file"})
+
+
 class Judgement(NamedTuple):
     """A verdict and why."""
 
@@ -215,6 +218,8 @@ def _causes(seen: Observations) -> list[Cause]:
 def explain(cause: Cause, seen: Observations) -> Judgement | None:
     """Return the judgement one recognised cause calls for; None where it only says that something broke."""
     what = cause.what
+    if seen.sees_machine and cause.kind in _ABOUT_FILES:
+        return Judgement("skipped", f"trial skipped: without namespaces it finds this machine's files: {cause.line}")
     match cause.kind:
         case "certificates":
             return _certificates(seen)
@@ -264,7 +269,9 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
             return _setting(cause)
         case "name" | "refused" | "unreachable":
             return _outside(f"it needs {_reached(cause, seen)}: {_why(cause)}")
-        case "panic":
+        case "taken" if seen.sees_machine:
+            return Judgement("skipped", f"trial skipped: without a network of its own, {what} is taken on this machine")
+        case "panic" | "taken":
             return None
 
 
