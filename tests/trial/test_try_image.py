@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import proa
-from proa.outside import namespaces
+from proa.outside import landlock, namespaces
 from proa.outside.sandbox import find_program
 from proa.records import oci
 from proa.records.platform import Platform
@@ -270,7 +270,7 @@ def start_in_background(rootfs, engine):
     )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "process"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_an_interrupted_trial_leaves_nothing_behind(rootfs, engine, how):
     engine_or_skip(engine)
@@ -286,6 +286,32 @@ def test_an_interrupted_trial_leaves_nothing_behind(rootfs, engine, how):
     assert "proa-trial" not in Path("/proc/self/mountinfo").read_text()
     groups = Path("/sys/fs/cgroup")
     wait_until(lambda: not list(groups.glob("memory/**/proa-trial-*")))
+
+
+# Where namespaces are forbidden
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"),
+    [("serve", "ready"), ("daemon", "skipped"), ("writes-root", "failed"), ("crash", "failed"), ("hog", "failed")],
+)
+def test_without_namespaces_root_still_has_a_folder_and_a_user_to_give(rootfs, mode, verdict):
+    if os.geteuid() != 0:
+        pytest.skip("real: changing root folder and user needs root")
+    tried = attempt(rootfs, mode, engine="process", limits=Limits(memory_bytes=64 << 20, start_timeout_s=4))
+
+    assert (tried.verdict, tried.engine, tried.isolation) == (verdict, "process", "partial"), tried.reason
+
+
+def test_with_nothing_to_confine_it_the_trial_is_skipped(rootfs):
+    need("unshare", "setpriv")
+    shell = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --bounding-set=-all "$@"'
+    ran = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", shell, "sh", sys.executable, "-c", script(rootfs, "serve", "auto")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ran.stdout == "skipped\n", ran.stderr
 
 
 # An ordinary user
@@ -307,7 +333,9 @@ def test_an_ordinary_user_gets_the_same_sandbox(tmp_path, program):
         shutil.copy(program, root / "app")
         os.chown(root, 12345, 12345)
         os.chown(root / "app", 12345, 12345)
-        for engine in ("bubblewrap", "namespaces"):
+        for engine in ("bubblewrap", "namespaces", "process"):
+            if engine == "process" and not landlock.version():
+                continue
             ran = subprocess.run(
                 as_user(python, script(root, "serve", engine)), env={"PATH": "/usr/bin:/bin", "PYTHONPATH": packages, "HOME": "/"},
                 capture_output=True, text=True, timeout=60, check=False,

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
-from proa.outside import asking, cgroups, namespaces, peers, processes
+from proa.outside import asking, cgroups, landlock, namespaces, peers, processes
 from proa.outside.launchers import Sandbox, bubblewrap_arguments, runtime_configuration
 
 _HEAD_BYTES, _TAIL_BYTES = 16 << 10, 48 << 10
@@ -137,7 +137,7 @@ def main() -> None:
     job = json.loads(sys.stdin.buffer.read())
     report: dict[str, Any] = {}
     with contextlib.suppress(Ended):
-        report = probe_docker(job) if job["engine"] == "docker" else probe(job)
+        report = _PROBES.get(job["engine"], probe)(job)
     sys.stdout.buffer.write(json.dumps(report).encode())
     sys.stdout.buffer.flush()
     os._exit(0)
@@ -220,6 +220,75 @@ def probe_docker(job: dict[str, Any]) -> dict[str, Any]:
     if not program:
         return {"ended_s": 0.0}
     return _observe(job, Launched(-program, program, started_s), None) | {"limits_memory_by": "docker"}
+
+
+def probe_process(job: dict[str, Any]) -> dict[str, Any]:
+    """Run one program with what is left where namespaces are forbidden, and return what was seen.
+
+    Root (of a container) gives it a root folder and a user of its own; an ordinary user has Landlock alone. It
+    shares this machine's network, so only ports that its own processes opened count.
+    """
+    namespaces.adopt_orphans()
+    job["ignored"] = [one.inode for one in processes.listeners()]
+    group = cgroups.make_group(job["memory_bytes"])
+    read_end, write_end = os.pipe()
+    told_read, told_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _become_process(job, output=write_end, told=told_write, group=group)
+    launched = Launched(child, child, 0.0)
+    try:
+        os.close(write_end)
+        os.close(told_write)
+        output = Output(read_end)
+        told = os.read(told_read, 256)
+        launched = Launched(child, child, time.monotonic())
+        stage, _, number = told.decode().partition(" ")
+        if stage:
+            return (
+                {"exec_errno": int(number)}
+                if stage == "exec"
+                else {"problem": f"no confinement: {os.strerror(int(number))}"}
+            )
+        report = _observe(job, launched, group)
+        has_own_root = os.geteuid() == 0
+        return report | {"output": output.text(), "isolation": "partial", "sees_machine": not has_own_root}
+    finally:
+        _kill(launched)
+        for pid in processes.family(os.getpid())[1:]:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if group:
+            _remove(group)
+
+
+def _become_process(job: dict[str, Any], *, output: int, told: int, group: cgroups.Group | None) -> None:
+    """Give up what can be given up and become the program; never returns."""
+    stage, root, tmp = "confine", job["rootfs"], job["rootfs"] + job["tmp"]
+    environment = dict(job["environment"])
+    try:
+        os.setsid()
+        namespaces.die_with_parent()
+        if group:
+            with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
+                members.write("0")
+        namespaces.take_output(output)
+        if os.geteuid() == 0:
+            os.chroot(root)
+            root, tmp = "", job["tmp"]
+            namespaces.become(job["uid"], job["gid"])
+            namespaces.forbid_new_privileges()
+        else:
+            namespaces.forbid_new_privileges()
+            landlock.confine(readable=[root], writable=[tmp])
+            environment.setdefault("TMPDIR", tmp)
+        os.chdir(root + job["directory"])
+        stage = "exec"
+        os.execve(root + job["argv"][0], job["argv"], environment)  # noqa: S606
+    except OSError as error:
+        os.write(told, f"{stage} {error.errno}".encode())
+    finally:
+        os._exit(127)
 
 
 def _docker_pid(path: str, container: str) -> int:
@@ -434,6 +503,7 @@ def _exec_as_root(argv: list[str], output: int, group: cgroups.Group | None) -> 
 
 
 _UNIFIED = "/sys/fs/cgroup/unified"
+_PROBES = {"docker": probe_docker, "process": probe_process}
 _RUNTIMES = ("runc", "crun")
 _RUNTIME_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _LAUNCH = {
@@ -474,6 +544,8 @@ def _wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str
         found = processes.listeners()
         now_s = time.monotonic() - launched.started_s
         mine = [one for one in found if not (one.protocol == "udp" and one.port == 53 and one.address == "127.0.0.1")]
+        if "ignored" in job:
+            mine = _own(mine, job["ignored"], launched.program)
         mine = [one for one in mine if not (job.get("certificate") and one.port == 443)]
         for one in mine:
             seen.setdefault((one.address, one.port, one.protocol), now_s)
@@ -505,6 +577,13 @@ def _wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str
     if status is not None:
         report |= {"exit_status": status, "ended_s": time.monotonic() - launched.started_s}
     return report, status
+
+
+def _own(found: list[processes.Listener], ignored: list[int], program: int) -> list[processes.Listener]:
+    """Return the listeners of the program's family; all new ones where its descriptors may not be read."""
+    inodes = processes.socket_inodes(processes.family(program))
+    new = [one for one in found if one.inode not in ignored]
+    return [one for one in new if one.inode in inodes] if inodes else new
 
 
 def _to_ask(

@@ -22,10 +22,10 @@ import msgspec
 from proa.errors import ToolFailed, ToolTimedOut
 from proa.outside.command import Run, last_lines, run
 
-ENGINES = ("bubblewrap", "runc", "crun", "namespaces")
+ENGINES = ("bubblewrap", "runc", "crun", "namespaces", "process")
 """In order of preference where the engine is ``auto``: by start-up time and how well each is proved. Docker is used
 only where it is asked for by name."""
-_PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun", "docker": "docker", "namespaces": ""}
+_PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc", "crun": "crun", "docker": "docker", "namespaces": "", "process": ""}
 _NEEDS_ROOT = frozenset({"runc", "crun"})
 """Without root they need sub-uid ranges and an installed newuidmap; plain namespaces need neither."""
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -67,6 +67,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Why the sandbox could not be made; everything else is empty then."""
     exec_errno: int = 0
+    isolation: str = "full"
+    sees_machine: bool = False
+    """It had this machine's files and network before it, though not all within its reach."""
     is_user_real: bool = False
     limits_memory_by: str = ""
     listeners: tuple[tuple[str, int, str, float], ...] = ()

@@ -91,6 +91,7 @@ def try_image(
     seen = msgspec.structs.replace(
         seen,
         expects_port=expects,
+        may_listen=probe.may_listen,
         environment=tuple(environment),
         arguments=tuple(arguments),
         is_emulated=is_emulated,
@@ -286,6 +287,7 @@ def _ask_for_version(
                 seen,
                 arguments=arguments,
                 expects_port=first.expects_port,
+                may_listen=first.may_listen,
                 environment=first.environment,
                 first_try=f"exited with {first.exit_status}",
                 is_emulated=first.is_emulated,

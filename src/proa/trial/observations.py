@@ -61,6 +61,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     isolation: Isolation
     expects_port: bool | None = None
     """True: the project says it listens · False: it says it does not · None: unknown."""
+    may_listen: bool = False
+    """Its source holds an address to listen on."""
     exec_errno: int = 0
     listeners: tuple[Listener, ...] = ()
     answers: tuple[Answer, ...] = ()

@@ -118,7 +118,7 @@ def _not_started(seen: Observations) -> Judgement:
     program, number = seen.program, seen.exec_errno
     if not program.is_there:
         return Judgement("failed", f"{program.path} is not in the image", "check image.entrypoint in proa.yaml")
-    if number == errno.ENOENT and program.interpreter:
+    if program.interpreter and (number == errno.ENOENT or not program.has_interpreter):
         return Judgement(
             "failed",
             f"{program.path} needs {program.interpreter}, which is not in the image",
@@ -218,8 +218,11 @@ def _causes(seen: Observations) -> list[Cause]:
 def explain(cause: Cause, seen: Observations) -> Judgement | None:
     """Return the judgement one recognised cause calls for; None where it only says that something broke."""
     what = cause.what
-    if seen.sees_machine and cause.kind in _ABOUT_FILES:
-        return Judgement("skipped", f"trial skipped: without namespaces it finds this machine's files: {cause.line}")
+    is_unclear = seen.sees_machine or (seen.engine == "process" and what.startswith(("/dev/", "/proc/")))
+    if is_unclear and cause.kind in _ABOUT_FILES:
+        return Judgement(
+            "skipped", f"trial skipped: namespaces are forbidden here, so this tells nothing: {cause.line}"
+        )
     match cause.kind:
         case "certificates":
             return _certificates(seen)
@@ -325,7 +328,7 @@ def _without_port(seen: Observations) -> Judgement:
             judgement = explain(cause, seen)
             if judgement:
                 return judgement
-    if seen.expects_port:
+    if seen.expects_port or (seen.may_listen and seen.expects_port is None):
         if seen.traced and seen.traced.contacted:
             return _outside(
                 f"it opened no port within {waited}; it tried to reach {', '.join(seen.traced.contacted[:3])}"
