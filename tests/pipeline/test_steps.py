@@ -97,8 +97,8 @@ def test_a_source_date_that_is_no_number_is_refused(text):
 
 
 def test_what_the_settings_say_of_the_trial_goes_before_what_the_source_says():
-    asked = steps.probe_of(TrialSettings(routes=("/mine",), server=False), routes=("/found",), listens=True)
-    found = steps.probe_of(TrialSettings(), routes=("/found",), listens=True)
+    asked = steps.probe_of(TrialSettings(routes=("/mine",), server=False), routes=("/found",), may_listen=True)
+    found = steps.probe_of(TrialSettings(), routes=("/found",), may_listen=True)
     assert (asked.routes, asked.is_server) == (("/mine",), False)
     assert found.routes == ("/found",)
 

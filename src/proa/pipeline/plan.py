@@ -144,7 +144,9 @@ def _plan(
     # Templates are filled in here; a revision decides the program only where it is stamped in.
     words = build.words_of(settings.build, git=git, go=go)
     extra = [_encoded(settings.build), _encoded(words), *([_encoded(git)] if settings.build.stamp else [])]
-    folder = main.directory if main.module_version else main.module_directory
+    roots = {module.path: module.directory for module in graphs[0].modules}
+    # The program of a module version opens files of that module, wherever the cache has it.
+    folder = roots.get(main.module, main.directory) if main.module_version else main.module_directory
     return Plan(
         main=main,
         directory=loaded.file.parent if loaded.file and not main.module_version else Path(folder),

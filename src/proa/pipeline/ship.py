@@ -95,7 +95,7 @@ def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shi
                 base = steps.fetch_base(work, platform)
                 early.result()
             packed = steps.pack_image(work, binary, needs, project=project, base=base)
-            tried = steps.try_program(work, packed.image, project) if should_try else None
+            tried = steps.try_program(work, packed.image, project, needs) if should_try else None
             images.append(msgspec.structs.replace(packed.image, trial=tried))
             findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
             left_out = left_out or needs.left_out

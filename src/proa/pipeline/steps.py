@@ -280,27 +280,34 @@ def _is_stored(store: Store, image: Image) -> bool:
     return store.has_blob(image.digest) and all(store.has_blob(layer.digest) for layer in image.layers)
 
 
-def try_program(work: Work, image: Image, project: Project) -> Trial:
+def try_program(work: Work, image: Image, project: Project, needs: Needs) -> Trial:
     """Return what the image did when it was run under its limits; a run that went well is not repeated."""
     bench, settings = work.bench, work.plan.settings.trial
     limits = limits_of(settings, user=image.user)
     probe = probe_of(
         settings,
         routes=tuple(dict.fromkeys(route.path for route in project.routes if route.is_health)),
-        listens=bool(project.ports) or None,
+        may_listen=bool(project.ports),
     )
     names = tuple(dict.fromkeys(variable.name for variable in project.environment))
 
     def make() -> Trial:
         bench.say(f"trying {work.plan.main.name} on {image.platform}")
         return run_image(
-            bench, image.manifest, image.platform, settings.engine, limits=limits, probe=probe, names=names
+            bench,
+            image.manifest,
+            image.platform,
+            settings.engine,
+            limits=limits,
+            probe=probe,
+            names=names,
+            needs=needs,
         )
 
     return kept(
         work,
         "trial",
-        key_of("trial", image.digest, limits, probe, settings.engine, names),
+        key_of("trial", image.digest, limits, probe, settings.engine, names, needs),
         kind=Trial,
         make=make,
         is_whole=lambda trial: trial.verdict in ("ready", "started", "not-ready"),
@@ -316,6 +323,7 @@ def run_image(
     limits: Limits,
     probe: Probe,
     names: tuple[str, ...] = (),
+    needs: Needs | None = None,
 ) -> Trial:
     """Unpack an image of the store and run it under limits; nothing of it is left afterwards."""
     with bench.store.folder() as folder:
@@ -331,6 +339,7 @@ def run_image(
             engine=engine,
             environ=bench.environ,
             environment=names,
+            needs=needs,
             progress=bench.say,
         )
 
@@ -345,14 +354,15 @@ def limits_of(settings: TrialSettings, *, user: str = "") -> Limits:
     )
 
 
-def probe_of(settings: TrialSettings, *, routes: tuple[str, ...] = (), listens: bool | None = None) -> Probe:
+def probe_of(settings: TrialSettings, *, routes: tuple[str, ...] = (), may_listen: bool = False) -> Probe:
     """Return what is asked of the program: what the settings say, else what its source says."""
     return Probe(
         arguments=settings.args,
         environment=tuple(sorted(settings.env.items())),
         ports=settings.ports,
         routes=settings.routes or routes,
-        is_server=settings.server if settings.server is not None else listens,
+        is_server=settings.server,
+        may_listen=may_listen,
     )
 
 

@@ -38,6 +38,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """Asked in turn; the first that answers below 500 and not 404 makes it ready."""
     is_server: bool | None = None
     """None: find out."""
+    may_listen: bool = False
+    """Its source holds an address to listen on; whether this way of starting it gets there is not said."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
