@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
+CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.21.7"
 
 
 def need(*programs: str) -> None:

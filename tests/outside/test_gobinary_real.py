@@ -33,7 +33,11 @@ def test_calls_are_those_the_linker_knows(binary, tmp_path):
     ran = go.call(["build", "-trimpath", "-ldflags=-c", "-o", str(tmp_path / "x"), "."], directory=PROJECT)
     names = set(binary.names)
     pairs = (line.split(" calls ", 1) for line in (ran.text + ran.stderr.decode()).splitlines() if " calls " in line)
-    linked = {(caller, callee) for caller, callee in pairs if caller in names and callee in names and caller != callee and not callee.startswith("runtime.duff")}
+    linked = {
+        (caller, callee)
+        for caller, callee in pairs
+        if caller in names and callee in names and caller != callee and not callee.startswith("runtime.duff")
+    }
     code = read_code(binary, np.empty(0, "i8"))
     ours = {(binary.names[a], binary.names[b]) for a, b in zip(code.callers, code.callees, strict=True)}
     assert len(linked) > 10_000

@@ -7,6 +7,7 @@ prober can ask the program without entering anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -25,6 +26,12 @@ class Sandbox(NamedTuple):
     """(File outside, path inside), read-only."""
     memory_bytes: int = 0
 
+    @property
+    def has_sys(self) -> bool:
+        """Say whether there is a folder for /sys, which every container runtime mounts read-only."""
+        place = Path(self.root, "sys")
+        return place.is_dir() and not place.is_symlink() and Path("/sys").is_dir()
+
 
 def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
     """Return the options of bubblewrap for its ``--args`` descriptor, so that no value shows in a process list.
@@ -36,6 +43,7 @@ def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
     options += ["--uid", str(sandbox.uid), "--gid", str(sandbox.gid), "--cap-drop", "ALL"]
     options += ["--ro-bind", sandbox.root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", sandbox.tmp]
     options += ["--chmod", "1777", sandbox.tmp]
+    options += ["--ro-bind", "/sys", "/sys"] if sandbox.has_sys else []
     for source, target in sandbox.overlays:
         options += ["--ro-bind", source, target]
     options += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", sandbox.directory]
@@ -53,6 +61,7 @@ def runtime_configuration(sandbox: Sandbox, *, cgroup: str = "") -> dict[str, An
         _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/shm", "tmpfs", "shm", [*plain, "mode=1777", "size=65536k"]),  # noqa: S108
         _mount(sandbox.tmp, "tmpfs", "tmpfs", ["nosuid", "nodev", "mode=1777"]),
+        *([_mount("/sys", "bind", "/sys", ["rbind", "ro", *plain])] if sandbox.has_sys else []),
         *(_mount(target, "bind", source, ["bind", "ro"]) for source, target in sandbox.overlays),
     ]
     linux: dict[str, Any] = {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]}

@@ -224,7 +224,8 @@ def _become_program(sandbox: Sandbox, *, output: int, told: int) -> None:
     stage = "sandbox"
     try:
         die_with_parent()
-        _build_root(sandbox.root, sandbox.tmp, sandbox.overlays)
+        overlays = [*([("/sys", "/sys")] if sandbox.has_sys else []), *sandbox.overlays]
+        _build_root(sandbox.root, sandbox.tmp, overlays)
         os.chdir(sandbox.directory)
         os.setsid()
         take_output(output)

@@ -189,7 +189,7 @@ def prepare_root(rootfs: Path, directory: str = "/") -> dict[str, Any]:
     Nothing is made through a symbolic link, which in a foreign image could lead anywhere.
     """
     _make_writable(rootfs)
-    for name in ("/proc", "/dev"):
+    for name in ("/proc", "/dev", "/sys"):
         make_folder(rootfs, name)
     tmp = "/tmp" if make_folder(rootfs, "/tmp") else "/dev/shm"  # noqa: S108 - paths inside
     with suppress(OSError):
