@@ -35,8 +35,8 @@ _IMAGE = [
     click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="How layers are compressed."),
     click.option("--compression-level", type=int, metavar="N", help="Level of the chosen compression."),
 ]
+_WHETHER = click.option("--trial/--no-trial", "should_try", default=True, help="Run the image before it is published.")
 _TRIAL = [
-    click.option("--trial/--no-trial", "should_try", default=True, help="Run the image before it is published."),
     click.option("--require-trial", "requires_trial", is_flag=True, help="Fail where a platform cannot be tried here."),
     click.option(
         "--trial-engine",
@@ -62,6 +62,7 @@ def _stack(options: list[Callable[[_Command], _Command]]) -> Callable[[_Command]
 source_options = _stack(_SOURCE)
 image_options = _stack(_IMAGE)
 trial_options = _stack(_TRIAL)
+ship_trial_options = _stack([_WHETHER, *_TRIAL])
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", help="What standard output carries."
 )

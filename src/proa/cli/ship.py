@@ -13,7 +13,7 @@ from proa.cli import options
 @click.command()
 @options.source_options
 @options.image_options
-@options.trial_options
+@options.ship_trial_options
 @click.option("--to", multiple=True, metavar="REF", help="Where the image goes; {name} stands for the program's name.")
 @click.option("--push", is_flag=True, help="Push to PROA_REPO, KO_DOCKER_REPO or proa.yaml's repo.")
 @click.option("--tags", "-t", multiple=True, metavar="TAG,…", help="Tags of the image; default latest.")

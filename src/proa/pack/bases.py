@@ -160,7 +160,8 @@ def choose_base(needs: Needs, binary: Binary, settings: ImageSettings) -> BaseCh
     else:
         reason = "static; beside itself it needs only " + ", ".join(kinds)
     if findings:
-        reason += "; it runs other programs, which are not there: " + ", ".join(n.what for n in needs.of("program"))
+        names = dict.fromkeys(need.what or "one named at run time" for need in needs.of("program"))
+        reason += f"; it can run other programs, which are not there: {', '.join(names)}"
     return BaseChoice(reference="scratch", reason=reason, findings=findings)
 
 
@@ -301,12 +302,12 @@ def _has_program(files: Files, name: str) -> bool:
 
 
 def _missing_program(need: Need, where: str) -> Finding:
-    name = need.what or "another program"
+    name = need.what or "a program named at run time"
     has_it = "busybox, alpine or debian:stable-slim" if name in _SHELLS else "an image that has it, e.g. from alpine"
     return Finding(
         id="pack.program-missing",
-        message=f"it runs {name}, which {where} does not have: {need.reason}",
-        hint=f"if that path is used, choose a base with {name}: --base REF ({has_it})",
+        message=f"it can run {name}, which {where} does not have: {need.reason}",
+        hint=f"if it is used, choose a base with {need.what or 'it'}: --base REF ({has_it})",
         evidence=need.evidence,
     )
 
