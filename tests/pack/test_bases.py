@@ -82,7 +82,7 @@ def test_a_base_that_has_the_program_is_enough(debian, binary, store) -> None:
     named = Need(kind="program", what="/bin/sh", reason="r")
     broken = Need(kind="program", what="broken", reason="r")
     findings = check_base(base, read_base(base, store), linked, Needs(needs=(SHELL, named, git, broken)))
-    assert [finding.message.split()[2].rstrip(",") for finding in findings] == ["git", "broken"]
+    assert [finding.message.split()[3].rstrip(",") for finding in findings] == ["git", "broken"]
 
 
 def test_a_base_without_the_loader_is_not_enough(debian, binary, store) -> None:
