@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa import analyze, build
+from proa import analyze
 from proa.errors import NoMain, ToolTooOld, WrongUsage
 from proa.outside.access import Access
 from proa.outside.configuration import Loaded, load_configuration
@@ -137,6 +137,8 @@ def _plan(
     platforms: tuple[Platform, ...],
     graphs: tuple[Graph, ...],
 ) -> Plan:
+    from proa import build
+
     settings, origins = settings_of(loaded.configuration, _names(main), overrides)
     for platform, graph in zip(platforms, graphs, strict=True):
         if all(one.import_path != main.import_path for one in graph.mains):
