@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import msgspec
 
 from proa.analyze.asked import what_decides
 from proa.analyze.cgo import explain_excluded, needs_c
-from proa.analyze.kept import graph_file, read_graph, write_graph
+from proa.analyze.kept import graph_file, read_graph, read_local_graph, write_graph, write_local_graph
 from proa.analyze.mains import choose_mains, program_name
-from proa.analyze.source import Place, below, find_modules, split_source
+from proa.analyze.source import Place, Source, below, find_modules, split_source
 from proa.errors import BuildFailed, NoMain, ProaError, WrongUsage
 from proa.outside.go import Go, read_version
 from proa.outside.golist import (
@@ -40,6 +41,7 @@ def list_graph(
     go: Go,
     settings: BuildSettings,
     modules_directory: Path | None = None,
+    graphs_directory: Path | None = None,
 ) -> Graph:
     """Return the programs that the patterns mean, and every package in them.
 
@@ -52,10 +54,17 @@ def list_graph(
     environ = {**go.environment, **settings.env}
     source = split_source(patterns, directory=directory, environ=environ)
     ask = _Ask(go=go, platform=platform, settings=settings)
+    file = ask.local_file(source, graphs_directory)
+    known = read_local_graph(file) if file else None
+    if known is not None:
+        return known
+    listed_ns = time.time_ns()
     graphs: list[Graph] = []
+    was_found = True
     listings = [(place, ask.listed(place)) for place in source.places]
     if source.folder is not None and not any(_mains(listed, place) for place, listed in listings):
         listings = _look_below(listings, source.folder, directory, ask)
+        was_found = False
     mains = [main for place, listed in listings for main in _mains(listed, place)]
     if source.places:
         chosen = set(choose_mains(mains, folder=source.folder)) if mains else _refuse(listings, source.folder, ask)
@@ -66,7 +75,10 @@ def list_graph(
     for path, version in source.versioned:
         fetched = fetch_module(path, version, go=go, environment=ask.environment, keep=modules_directory)
         graphs.append(ask.versioned(fetched))
-    return _joined(graphs)
+    graph = _joined(graphs)
+    if file and was_found:
+        write_local_graph(file, graph, listed_ns=listed_ns)
+    return graph
 
 
 def packages_of(main: Main, graph: Graph) -> tuple[Package, ...]:
@@ -114,6 +126,18 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
             toolchain=_toolchain(packages) or self.go.version,
             asked=what_decides(self.go.environment, self.environment, self.settings, place.directory),
         )
+
+    def local_file(self, source: Source, directory: Path | None) -> Path | None:
+        """Return where the graph of exactly named packages is kept; None where a search decides what is meant."""
+        patterns = [pattern for place in source.places for pattern in place.patterns]
+        if directory is None or not patterns or source.versioned or any("..." in pattern for pattern in patterns):
+            return None
+        decides = [self.go.program, self.go.version, str(source.folder)]
+        for place in source.places:
+            environment = [f"{name}={value}" for name, value in sorted(place.environment.items())]
+            asked = what_decides(self.go.environment, self.environment, self.settings, place.directory)
+            decides += [str(place.directory), *place.patterns, *environment, *asked]
+        return graph_file(directory, decides)
 
     def versioned(self, fetched: Fetched) -> Graph:
         """Return the graph of a module version, from what was kept of it where that still holds."""

@@ -9,7 +9,6 @@ from typing import assert_never
 import msgspec
 
 from proa.errors import BaseUnfit, ImageMissing, RegistryUnreachable
-from proa.outside import archive, clusters, docker, layout, registry
 from proa.outside.access import Access
 from proa.outside.machine import this_platform
 from proa.outside.manifests import check_platform, one_image, read_config, stored_blobs, stored_descriptor
@@ -33,6 +32,8 @@ def located(text: str) -> Reference:
     if (path / "index.json").is_file():
         return Reference(transport="oci", path=text)
     if path.is_file():
+        from proa.outside import archive
+
         with archive.opened(path) as members:
             return Reference(transport="oci-archive" if members.has("index.json") else "docker-archive", path=text)
     return parse_reference(text)
@@ -50,9 +51,12 @@ def fetch_image(reference: Reference, platform: Platform, *, store: Store, acces
     DaemonUnreachable, HostileArchive, NoSpace.
     """
     name = reference.name or _NO_NAME
+    if reference.transport == "store":
+        return _stored(name, platform, store)
+    # TLS and HTTP take 20 ms to import, and most runs reach nothing outside.
+    from proa.outside import archive, docker, layout
+
     match reference.transport:
-        case "store":
-            return _stored(name, platform, store)
         case "oci":
             return layout.read_layout(
                 Path(reference.path), tag=_ref_name(name), digest=name.digest, platform=platform, store=store
@@ -94,10 +98,12 @@ def write_image(
     name = destination.name or _NO_NAME
     here = platform or this_platform()
     tail = f"@{descriptor.digest}"
+    if destination.transport == "store":
+        store.set_reference(_store_name(name), descriptor)
+        return f"{name.repository}{tail}"
+    from proa.outside import archive, clusters, docker, layout, registry
+
     match destination.transport:
-        case "store":
-            store.set_reference(_store_name(name), descriptor)
-            return f"{name.repository}{tail}"
         case "oci":
             layout.write_layout(
                 descriptor, Path(destination.path), tag=_ref_name(name), store=store, referrers=referrers
@@ -160,6 +166,8 @@ def _complete(found: Descriptor, platform: Platform, store: Store, *, place: str
 
 
 def _pulled(reference: Reference, name: Name, platform: Platform, store: Store, access: Access) -> Descriptor:
+    from proa.outside import registry
+
     if name.digest and store.has_blob(name.digest):
         try:
             return _complete(stored_descriptor(name.digest, store), platform, store, place=str(name))

@@ -124,6 +124,7 @@ def _graph(
         go=go,
         settings=settings,
         modules_directory=bench.store.root / "modules",
+        graphs_directory=bench.store.root / "stages" / "graph",
     )
 
 

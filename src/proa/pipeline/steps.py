@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proa import __version__, analyze, build, pack, trial
+from proa import __version__, analyze, build, pack
 from proa.errors import WrongConfiguration, WrongUsage
 from proa.outside.images import fetch_image, located
 from proa.outside.store import Store
@@ -326,6 +326,8 @@ def run_image(
     needs: Needs | None = None,
 ) -> Trial:
     """Unpack an image of the store and run it under limits; nothing of it is left afterwards."""
+    from proa import trial
+
     with bench.store.folder() as folder:
         root = folder / "root"
         root.mkdir(mode=0o755)
