@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proa.analyze.syntax import HOLE, SELF, Sources, arguments, enclosing_function
+from proa.analyze.files import Sources
+from proa.analyze.syntax import arguments, enclosing_function
+from proa.analyze.texts import HOLE, SELF
 from proa.records.project import Package
 
 

@@ -11,17 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proa.analyze.syntax import (
-    HOLE,
-    File,
-    Sources,
-    Values,
-    arguments,
-    called_name,
-    enclosing_declaration,
-    qualified_name,
-    text_of,
-)
+from proa.analyze.files import Sources
+from proa.analyze.syntax import File, arguments, called_name, enclosing_declaration, qualified_name, text_of
+from proa.analyze.texts import HOLE, Values
 from proa.records.evidence import Evidence
 from proa.records.project import EnvironmentVariable, Facts, Main, Package, Port, Route
 

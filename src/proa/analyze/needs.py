@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from proa.analyze import repository, trust
 from proa.analyze.rules import read_rules
 from proa.analyze.sites import Judged, Program, Site
-from proa.analyze.syntax import HOLE, SELF, TEMPORARY, called_name, qualified_name
+from proa.analyze.syntax import called_name, qualified_name
+from proa.analyze.texts import HOLE, SELF, TEMPORARY
 from proa.errors import BinaryDamaged
 from proa.outside.gobinary import open_go
 from proa.records.evidence import LeftOut, Need, NeedKind, Needs

@@ -14,16 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proa.analyze.sites import Judged, Program, Site
-from proa.analyze.syntax import (
-    HOLE,
-    TEMPORARY,
-    File,
-    Values,
-    arguments,
-    called_name,
-    enclosing_function,
-    qualified_name,
-)
+from proa.analyze.syntax import File, arguments, called_name, enclosing_function, qualified_name
+from proa.analyze.texts import HOLE, TEMPORARY, Values
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind
 
 if TYPE_CHECKING:

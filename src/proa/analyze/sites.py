@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proa.analyze.callgraph import CallGraph, Use, outermost_first
+from proa.analyze.files import Sources
 from proa.analyze.rules import Rule, read_rules
-from proa.analyze.syntax import UNKNOWN, File, Sources, Values, arguments
+from proa.analyze.syntax import File, arguments
+from proa.analyze.texts import UNKNOWN, Values
 from proa.outside.gobinary import Frame, GoBinary, package_of
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind
 from proa.records.project import Main, Package

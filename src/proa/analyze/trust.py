@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proa.analyze.sites import Judged, Program, Site, composite, every, fields, local_name
-from proa.analyze.syntax import HOLE, File, arguments, qualified_name
+from proa.analyze.syntax import File, arguments, qualified_name
+from proa.analyze.texts import HOLE
 from proa.records.project import Package
 
 if TYPE_CHECKING:
