@@ -65,12 +65,14 @@ def test_a_zone_that_does_not_exist_is_told_and_all_are_added(name: str) -> None
     assert len(system_files(needs, user=(1, 1))) > 500
 
 
-def test_users_are_root_and_the_images_own() -> None:
+def test_users_are_root_nobody_and_the_images_own() -> None:
     found = made(need("users"))
     assert found["etc/passwd"].data == (
-        b"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
+        b"root:x:0:0:root:/root:/sbin/nologin\n"
+        b"nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
+        b"nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
     )
-    assert found["etc/group"].data == b"root:x:0:\nnonroot:x:65532:\n"
+    assert found["etc/group"].data == b"root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\nnonroot:x:65532:\n"
 
 
 def test_the_temporary_folder_is_everybodys() -> None:

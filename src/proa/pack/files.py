@@ -19,6 +19,8 @@ ZONES_PATH = "usr/share/zoneinfo"
 """The first place Go looks at. Source: time/zoneinfo_unix.go."""
 MIME_PATH = "etc/mime.types"
 """Source: mime/type_unix.go, typeFiles."""
+_NOBODY = 65534
+"""Source: the overflow user of Linux (kernel.overflowuid), which every distribution calls nobody."""
 
 
 def system_files(needs: Needs, *, user: tuple[int, int], is_libc_linked: bool = False) -> tuple[Entry, ...]:
@@ -101,10 +103,16 @@ def zones(needs: tuple[Need, ...]) -> tuple[Entry, ...]:
 
 
 def users(user: tuple[int, int], reason: str) -> tuple[Entry, Entry]:
-    """Return passwd and group with root and the user the image runs as."""
+    """Return passwd and group with root, nobody and the user the image runs as.
+
+    Those who drop rights look nobody up, and its group by the name it has in Debian or in Fedora.
+    """
     uid, gid = user
-    accounts = ["root:x:0:0:root:/root:/sbin/nologin"]
-    groups = ["root:x:0:"]
+    accounts = [
+        "root:x:0:0:root:/root:/sbin/nologin",
+        f"nobody:x:{_NOBODY}:{_NOBODY}:nobody:/nonexistent:/sbin/nologin",
+    ]
+    groups = ["root:x:0:", f"nogroup:x:{_NOBODY}:", f"nobody:x:{_NOBODY}:"]
     if uid:
         accounts.append(f"nonroot:x:{uid}:{gid}:nonroot:/:/sbin/nologin")
     if gid:

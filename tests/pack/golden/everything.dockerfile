@@ -14,8 +14,8 @@ RUN mkdir -p /rootfs/usr/share && cp -rL /usr/share/zoneinfo /rootfs/usr/share/
 # main.run needs mime (main.go:7)
 RUN mkdir -p /rootfs/etc && cp -rL /etc/mime.types /rootfs/etc/
 # main.run needs users (main.go:7)
-RUN mkdir -p /rootfs/etc && printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:10001:10001:nonroot:/:/sbin/nologin\n' > /rootfs/etc/passwd
-RUN mkdir -p /rootfs/etc && printf 'root:x:0:\nnonroot:x:10001:\n' > /rootfs/etc/group
+RUN mkdir -p /rootfs/etc && printf 'root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\nnonroot:x:10001:10001:nonroot:/:/sbin/nologin\n' > /rootfs/etc/passwd
+RUN mkdir -p /rootfs/etc && printf 'root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\nnonroot:x:10001:\n' > /rootfs/etc/group
 # main.run needs tmp (main.go:7)
 RUN install --directory --mode=1777 /rootfs/tmp
 # main.load opens it
