@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proa.records.evidence import Need, Needs
+from proa.records.evidence import LeftOut, Need, Needs
 from proa.records.platform import Platform
 from proa.records.trial import Limits
 from proa.trial.observations import Answer, Listener, Observations, Traced
@@ -42,6 +42,7 @@ def answered(status, *, speaks="http", **fields):
         pytest.param(answered(404), "started", "answers 404", id="no such route"),
         pytest.param(answered(503), "not-ready", "answered 503", id="unhealthy"),
         pytest.param(answered(None, speaks="http2"), "started", "HTTP/2 only", id="gRPC"),
+        pytest.param(answered(None, speaks="silent"), "started", "gave no answer in time to GET /healthz", id="busy or waiting"),
         pytest.param(answered(None, speaks="other"), "started", "not HTTP", id="another protocol"),
         pytest.param(
             seen(listeners=(Listener(address="::1", port=8080),), ready_s=0.01,
@@ -153,3 +154,20 @@ def test_whatever_a_program_says_there_is_a_verdict(output, status, has_ended, e
 
     assert tried.verdict in ("started", "not-ready", "failed")
     assert tried.reason
+
+
+def test_a_program_that_only_explains_its_use_is_not_the_images_fault() -> None:
+    assert judge(ended("usage: tool COMMAND")).verdict == "started"
+    assert judge(ended("usage: tool COMMAND", expects_port=True)).verdict == "failed"
+    assert judge(ended("panic: nil map\nusage: tool COMMAND", status=2)).verdict == "failed"
+
+
+def test_a_server_that_starts_itself_again_and_ends_has_gone_to_the_background() -> None:
+    itself = Needs(left_out=(LeftOut(kind="program", reason="it starts itself again"),))
+    trial = judge(ended("", status=0, may_listen=True, needs=itself))
+    assert (trial.verdict, "a container ends with its first process" in trial.reason) == ("failed", True)
+    assert judge(ended("", status=0, may_listen=False, needs=itself)).verdict == "started"
+
+
+def test_a_line_without_end_is_cut() -> None:
+    assert len(judge(ended("x" * 70_000)).output) < 1000

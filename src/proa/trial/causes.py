@@ -39,17 +39,19 @@ _UNSET = (
 )
 
 #: Tried in order on each line. Source of the wording: Go 1.26's net, os, time, crypto/x509, os/exec, os/user, syscall;
-#: glibc's loader; kelseyhightower/envconfig, caarlos0/env, spf13/cobra, jackc/pgx, redis/go-redis.
+#: glibc's loader; kelseyhightower/envconfig, caarlos0/env, spf13/cobra, jackc/pgx, redis/go-redis; SQLite's
+#: sqlite3ErrStr.
 _TABLE: tuple[tuple[Kind, str], ...] = (
     ("zone", r"unknown time zone (?P<what>\S+)"),
     ("zone", r"(?P<what>\S*zoneinfo\S*?):? no such file"),
     ("certificates", r"x509: failed to load system roots|no such file or directory.*ca-certificates"),
-    ("user", r"user: unknown (?:user(?:id)?|group(?:id)?) (?P<what>\S+)"),
+    ("user", r"(?:user|group): unknown (?:user(?:id)?|group(?:id)?) (?P<what>\S+)"),
     ("program", r"exec: \"(?P<what>[^\"]+)\": (?:executable file not found|stat|no such file)"),
     ("program", r"fork/exec (?P<what>\S+?): no such file or directory"),
     ("library", r"error while loading shared libraries: (?P<what>\S+?):"),
     ("read-only", r"(?P<what>/\S*?)['\"]?: [Rr]ead-only file system"),
     ("read-only", r"[Rr]ead-only file system|EROFS"),
+    ("read-only", r"unable to open database file|attempt to write a readonly database"),
     ("port", r"listen \w+ (?P<what>\S+): bind: (?:permission denied|operation not permitted)"),
     (
         "name",
@@ -72,6 +74,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ("setting", rf"required environment variable \"?(?P<what>{_NAME})\"? is not set"),
     ("setting", rf"(?P<what>{_NAME})\b[^A-Za-z0-9]*(?:\S+ ){{0,4}}?{_UNSET}"),
     ("setting", rf"{_UNSET}\b.{{0,40}}?\b(?P<what>{_NAME})\b"),
+    # A path that was read from a variable nobody set.
+    ("setting", r"(?:open|stat|read) : no such file or directory"),
     ("setting", r"required flag\(s\) (?P<what>.+?) not set"),
     (
         "setting",

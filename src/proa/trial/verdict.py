@@ -27,6 +27,8 @@ from proa.trial.causes import Cause, find_causes, is_usage
 from proa.trial.observations import Observations
 
 _LAST_LINES = 20
+_MOST_LINE = 500
+"""Characters of a line that are kept; some programs print a whole document as one (arbitrary)."""
 _CRASH_SIGNALS = {129: "SIGHUP", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE",
                   137: "SIGKILL", 139: "SIGSEGV", 159: "SIGSYS"}  # fmt: skip
 
@@ -73,9 +75,13 @@ def judge(seen: Observations) -> Trial:
         missed_files=traced.missed_files if traced else (),
         wrote_files=traced.wrote_files if traced else (),
         contacted=traced.contacted if traced else (),
-        output="\n".join(seen.output.rstrip().splitlines()[-_LAST_LINES:]),
+        output="\n".join(_shortened(line) for line in seen.output.rstrip().splitlines()[-_LAST_LINES:]),
         was_traced=traced is not None,
     )
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _MOST_LINE else line[:_MOST_LINE] + "…"
 
 
 def _join(*sentences: str) -> str:
@@ -162,12 +168,25 @@ def _ended(seen: Observations) -> Judgement:
         return _certificates(seen)
     if seen.traced and seen.traced.contacted:
         return _outside(f"it {how} after it could not reach {', '.join(seen.traced.contacted[:3])}")
+    if is_usage(seen.output) and not seen.expects_port and not _has_crashed(seen):
+        return Judgement("started", f"it explains its use and {how}", "give it arguments with trial.args")
     last = _last_line(seen.output)
     return Judgement("failed", f"it {how}" + (f": {last}" if last else ""), "its own last lines say why")
 
 
+def _has_crashed(seen: Observations) -> bool:
+    is_panic = any(cause.kind == "panic" for cause in find_causes(seen.output))
+    return is_panic or (seen.exit_status or 0) in _CRASH_SIGNALS
+
+
+def _has_forked(seen: Observations) -> bool:
+    """Say whether it left its work to another process: seen at it, or a server that starts itself again and ends."""
+    starts_itself = any(left.kind == "program" for left in seen.needs.left_out)
+    return seen.most_processes > 1 or (starts_itself and seen.may_listen and not seen.listeners)
+
+
 def _ended_well(seen: Observations) -> Judgement:
-    if seen.most_processes > 1 and not seen.first_try and seen.expects_port is not False:
+    if _has_forked(seen) and not seen.first_try and seen.expects_port is not False:
         return Judgement(
             "failed",
             "it started another process and ended; a container ends with its first process",
@@ -234,7 +253,9 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
             )
         case "user":
             return Judgement(
-                "failed", f"it looks up the user {what}, who is not in the image", "add /etc/passwd with image.files"
+                "failed",
+                f"it looks up the user or group {what}, which is not in the image",
+                "add /etc/passwd and /etc/group with image.files",
             )
         case "program":
             return Judgement(
@@ -266,7 +287,8 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
             return Judgement(
                 "failed",
                 f"it needs {what}, which is not in the image",
-                "add it with image.files in proa.yaml, or tell the program by trial.env to do without",
+                "add it with image.files in proa.yaml, give its folder a volume where the program writes it, "
+                "or tell the program by trial.env to do without",
             )
         case "setting":
             return _setting(cause)
@@ -364,6 +386,10 @@ def _listening(seen: Observations) -> Judgement:
         )
     if any(answer.speaks == "http2" for answer in seen.answers):
         return Judgement("started", f"it listens on {where} and speaks HTTP/2 only (as gRPC does)")
+    if seen.answers and all(answer.speaks == "silent" for answer in seen.answers):
+        return Judgement(
+            "started", f"it listens on {where}, and gave no answer in time to GET {seen.answers[-1].route}"
+        )
     return Judgement("started", f"it listens on {where}, and what it speaks is not HTTP")
 
 
