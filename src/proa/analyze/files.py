@@ -27,7 +27,7 @@ class Sources:
     """The source files of a program's packages, parsed when asked for."""
 
     def __init__(self, packages: Iterable[Package], *, main: str, steps: int = MOST_STEPS) -> None:
-        """Follow what an expression can be for ``steps`` expressions at most, then take it as not known."""
+        """Follow what an expression can be for so many ``steps`` at most, then take it as not known."""
         self.packages = {package.import_path: package for package in packages if not package.is_standard}
         self.main = main
         self._files: dict[tuple[str, str], File | None] = {}

@@ -6,7 +6,7 @@ What an expression can be is ``values``' to say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -177,9 +177,9 @@ def parameter_place(function: Node, name: str) -> int | None:
     return names.index(name) if name in names else None
 
 
-def literals_of(root: Node | None, name: str) -> Iterator[Node]:
-    """Yield the expressions a name is declared with or assigned below a node."""
-    for node in walk(root):
+def literals_of(nodes: Iterable[Node], name: str) -> Iterator[Node]:
+    """Yield the expressions a name is declared with or assigned among some nodes."""
+    for node in nodes:
         if node.type in ("short_var_declaration", "assignment_statement"):
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and right is not None and [text_of(child) for child in left.named_children] == [name]:
