@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -211,3 +213,14 @@ def test_skopeo_copies_an_archive_and_its_copy_is_read(
     manifest = msgspec.json.decode(other.read_blob(fetched.digest), type=Manifest)
     config = msgspec.json.decode(other.read_blob(manifest.config.digest), type=Config)
     assert config.rootfs.diff_ids == (f"sha256:{hashlib.sha256(layer).hexdigest()}",)
+
+
+def test_a_pipe_is_written_into_and_never_replaced(store: Store, tmp_path: Path) -> None:
+    pipe = tmp_path / "out.tar"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        write(store, make_image(store), f"oci-archive:{pipe}")
+        with tarfile.open(fileobj=io.BytesIO(read.result(timeout=10))) as archive:
+            assert "index.json" in archive.getnames()
+    assert pipe.is_fifo()

@@ -155,6 +155,12 @@ def test_any_complaint_is_an_error_of_the_catalogue(text):
     assert isinstance(read_complaint(text), ProaError)
 
 
+def test_a_tool_chain_that_cannot_be_fetched_names_no_version_to_look_for():
+    error = read_complaint("go: download go1.99.0 for linux/amd64: toolchain not available")
+    assert isinstance(error, ToolTooOld)
+    assert error.wanted == ""
+
+
 def test_a_failing_list_raises_what_it_complains_of():
     go = Go(run=Answering(stderr=b"go: updates to go.mod needed", status=1))
     with pytest.raises(LockBroken):

@@ -45,6 +45,16 @@ def test_files_folders_and_links_come_out_as_they_went_in(image, archive, member
     assert stat.S_IMODE((out / "tmp").stat().st_mode) == 0o1777
 
 
+def test_the_root_is_open_to_the_image_s_user_whatever_the_umask(image, archive, member, store, out) -> None:
+    before = os.umask(0o077)
+    try:
+        unpack(image(archive(member("etc/", kind=FOLDER, mode=0o755), member("usr/a", b"x"))).digest, out, store=store)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o755
+    assert stat.S_IMODE((out / "usr").stat().st_mode) == 0o755
+
+
 def test_a_read_only_folder_is_filled_before_it_is_closed(image, archive, member, store, out) -> None:
     layer = archive(member("data", kind=FOLDER, mode=0o555), member("data/a", b"x"))
     above = archive(member("data/b", b"y"))

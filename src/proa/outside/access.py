@@ -23,7 +23,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 5
     first_delay_s: float = 0.5
     """Before the second try; doubles for each one after (arbitrary: five tries take 7.5 s of waiting)."""
-    timeout_s: float = 60.0
+    timeout_s: float = 30.0
     """For one read or write; connecting gets at most ten seconds."""
     certificate_folders: tuple[str, ...] = ("/etc/docker/certs.d", "/etc/containers/certs.d")
     run: Run = run

@@ -29,6 +29,7 @@ from proa.outside.layout import (
     read_index,
     take_image,
 )
+from proa.outside.machine import is_stream
 from proa.outside.manifests import (
     DOCUMENT_BYTES,
     check_platform,
@@ -93,16 +94,20 @@ def write_archive(members: Sequence[Part], file: Path) -> None:
     """Write a tar file so that it appears whole or not at all. Raises NotWritable, NoSpace."""
     scratch = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with disk_errors(file), scratch.open("xb") as out:
+        if is_stream(file):
+            scratch = file
+        with disk_errors(file), scratch.open("wb" if scratch == file else "xb") as out:
             for chunk in tar_stream(members):
                 out.write(chunk)
         with disk_errors(file):
-            scratch.replace(file)
+            if scratch != file:
+                scratch.replace(file)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotWritable(f"{file} cannot be written: {error.strerror}", hint="does its folder exist?") from error
     finally:
-        with suppress(OSError):
-            scratch.unlink()
+        if scratch != file:
+            with suppress(OSError):
+                scratch.unlink()
 
 
 # OCI archives

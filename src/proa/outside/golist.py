@@ -231,7 +231,7 @@ def read_complaint(text: str, output: str = "") -> ProaError:
         what = (
             f"the project asks for go {wanted}, and this is go {has}" if wanted else "a newer Go cannot be fetched here"
         )
-        return ToolTooOld(what, output=words, wanted=wanted)
+        return ToolTooOld(what, output=words, wanted=wanted or "")
     if "unsupported GOOS/GOARCH pair" in text or "unknown GOOS" in text:
         return UnknownPlatform(text.strip().splitlines()[-1], output=words)
     if "checksum mismatch" in text or "SECURITY ERROR" in text:

@@ -58,11 +58,21 @@ def store_root(environ: Mapping[str, str]) -> Path:
     return Path(home) / ".cache" / "proa"
 
 
+def is_stream(path: Path) -> bool:
+    """Say whether a path is a device, a pipe or an open descriptor: written into, never renamed over."""
+    if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        return path.exists()
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a file so that it appears whole or not at all. Raises NoSpace, NotWritable."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with disk_errors(path):
+            if is_stream(path):
+                path.write_bytes(content)
+                return
             scratch.write_bytes(content)
             scratch.replace(path)
     except FileNotFoundError as error:
@@ -79,6 +89,10 @@ def copy_file(source: Path, target: Path, *, mode: int) -> None:
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with disk_errors(target):
+            if is_stream(target):
+                with source.open("rb") as content, target.open("wb") as out:
+                    shutil.copyfileobj(content, out)
+                return
             shutil.copyfile(source, scratch)
             scratch.chmod(mode)
             scratch.replace(target)

@@ -315,8 +315,11 @@ class Session:
                 f"{self.registry} does not speak https", hint="--insecure-registry accepts plain http"
             ) from None
         kind = "timed out" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
-        # Nobody there, or no such name: a moment may help, patience does not.
-        return TryAgain(f"{self.registry}: {kind}", most_tries=3 if isinstance(error, httpx.ConnectError) else 99)
+        # Nobody there, or no such name: a moment may help, patience does not. Silence has cost its time already.
+        most_tries = (
+            3 if isinstance(error, httpx.ConnectError) else 2 if isinstance(error, httpx.TimeoutException) else 99
+        )
+        return TryAgain(f"{self.registry}: {kind}", most_tries=most_tries)
 
     def _reach_hint(self) -> str:
         if is_loopback(self.registry):

@@ -49,6 +49,16 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        # A file in the way, or what /proc and /sys answer.
+        hint = "the local store is in PROA_CACHE, else in XDG_CACHE_HOME/proa or ~/.cache/proa"
+        raise NotWritable(f"{folder} cannot be made: {error.strerror}", hint=hint) from error
+
+
 class BlobWriter:
     """A blob being written: bytes in, digest out."""
 
@@ -191,8 +201,8 @@ class Store:
         The kernel lets go of it when the process ends, however it ends.
         """
         folder = self.root / "locks"
+        _make_folder(folder)
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             file = (folder / _file_name(name)).open("wb")
         with file:
             waited = False
@@ -223,8 +233,8 @@ class Store:
 
     def _use_file(self) -> BinaryIO:
         folder = self.root / "locks"
+        _make_folder(folder)
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             return (folder / ".use").open("wb")
 
     @contextmanager
@@ -234,8 +244,7 @@ class Store:
 
         self._sweep()
         path = self.root / "partial" / secrets.token_hex(8)
-        with disk_errors(path):
-            path.mkdir(parents=True)
+        _make_folder(path)
         try:
             yield path
         finally:
@@ -246,8 +255,8 @@ class Store:
     @contextmanager
     def _partial(self) -> Iterator[tuple[Path, BinaryIO]]:
         folder = self.root / "partial"
+        _make_folder(folder)
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             path = folder / secrets.token_hex(8)
             try:
                 with path.open("xb") as file:
@@ -256,8 +265,8 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _publish(self, source: Path, target: Path) -> None:
+        _make_folder(target.parent)
         with disk_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
 
     def _put(self, target: Path, content: bytes) -> None:

@@ -44,6 +44,8 @@ def unpack(manifest_digest: str, directory: Path, *, store: Store, limits: Limit
     budget = Budget(limits or Limits())
     with disk_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
+        # The image's user must get into it, whatever the umask here.
+        directory.chmod(0o755)
         tree = _Tree(directory)
     with tree:
         for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True):

@@ -96,6 +96,8 @@ def lay_plans(
         try:
             graphs = tuple(waiting)
         except ToolTooOld as error:
+            if not error.wanted:
+                raise
             # What a module version asks for is known only now; another tool chain at hand may do.
             go = find_go(bench.environ, wanted=error.wanted)
             graphs = tuple(pool.map(listed, platforms))
