@@ -6,8 +6,8 @@ prober can ask the program without entering anything.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -29,8 +29,9 @@ class Sandbox(NamedTuple):
     @property
     def has_sys(self) -> bool:
         """Say whether there is a folder for /sys, which every container runtime mounts read-only."""
-        place = Path(self.root, "sys")
-        return place.is_dir() and not place.is_symlink() and Path("/sys").is_dir()
+        # pathlib costs the prober 3 ms of its start-up (measured).
+        place = os.path.join(self.root, "sys")  # noqa: PTH118
+        return os.path.isdir(place) and not os.path.islink(place) and os.path.isdir("/sys")  # noqa: PTH112, PTH114
 
 
 def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
