@@ -2,8 +2,9 @@
 
 from proa.pack.bases import Base, BaseChoice, choose_base, list_files
 from proa.pack.dockerfile import dockerfile
-from proa.pack.image import Packed, index, pack, pack_program
+from proa.pack.image import Packed, pack, pack_program
 from proa.pack.inputs import assets_digest, data_versions
+from proa.pack.manifests import index
 from proa.pack.unpack import unpack
 from proa.pack.untar import Limits
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from proa.errors import WrongConfiguration
 from proa.pack.assets import KODATA_PATH, image_path
 from proa.pack.bases import NOTHING
+from proa.pack.execution import exposed_ports, image_user, program_path, workdir
 from proa.pack.files import CERTIFICATES_PATH, MIME_PATH, ZONES_PATH, users
-from proa.pack.image import exposed_ports, image_user, program_path, workdir
 from proa.records.configuration import BuildSettings, ImageSettings
 from proa.records.evidence import Needs
 from proa.records.project import Main, Project

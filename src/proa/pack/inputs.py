@@ -10,7 +10,7 @@ import msgspec
 from proa.outside.store import Store
 from proa.pack import assets
 from proa.pack.entries import content_digest
-from proa.pack.image import workdir
+from proa.pack.execution import workdir
 from proa.records.configuration import ImageSettings
 from proa.records.evidence import Needs
 from proa.records.project import Main
