@@ -1,4 +1,6 @@
-"""Put a program and what it needs into an image: layers by how often they change, config, manifest, index.
+"""Put a program and what it needs into an image: the layers, by how often they change.
+
+How it is started, what it says of itself and its documents: ``execution``, ``labels``, ``manifests``.
 
 base's layers   as they are
 system files    change with certifi and tzdata
