@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +43,21 @@ _SYSTEM: tuple[tuple[str, NeedKind], ...] = (
 _KERNEL = ("/proc/", "/sys/", "/dev/")
 _FRAMEWORKS: dict[str, int] = {
     "LoadHTMLGlob": 0, "LoadHTMLFiles": -1, "Static": 1, "StaticFile": 1, "File": -1, "FileFromFS": 0,
-    "SetConfigFile": 0, "AddConfigPath": 0, "SendFile": 0, "Attachment": 0, "Favicon": 0, "HTMLRender": -1,
+    "SetConfigFile": 0, "SendFile": 0, "Attachment": 0, "Favicon": 0, "HTMLRender": -1,
 }  # fmt: skip
 """Methods of gin, echo, fiber, viper and such that open a file, and which argument names it."""
+_FOLDERS: dict[str, tuple[str, ...]] = {
+    "LocalFile": ("github.com/gin-contrib/static",),
+    "New": ("github.com/gofiber/template/",),
+    "SetStaticPath": ("github.com/beego/beego", "github.com/astaxie/beego"),
+    "NewOSFileSystemLoader": ("github.com/CloudyKit/jet",),
+    "MustNewLocalFileSystemLoader": ("github.com/flosch/pongo2",),
+    "NewLocalFileSystemLoader": ("github.com/flosch/pongo2",),
+    "Up": ("github.com/pressly/goose",),
+}
+"""Functions of dependencies that are given a folder by a bare name, and in which packages they are."""
+_SETTINGS_TYPES = ("json", "toml", "yaml", "yml", "properties", "props", "prop", "hcl", "tfvars", "env", "ini")
+"""What viper tries after a name. Source: github.com/spf13/viper, SupportedExts, without its dotenv."""
 
 
 def judge_file(site: Site) -> Iterator[Judged]:
@@ -82,9 +94,11 @@ def _meant(program: Program, text: str) -> Iterator[tuple[NeedKind, str, str]]:
     if text.startswith("/"):
         yield from _system(text)
         return
-    if HOLE in text or not text.strip() or "://" in text:
+    if not text.strip() or "://" in text:
         return
-    path = posixpath.normpath(text)
+    path = posixpath.normpath(_pattern(text) if HOLE in text else text)
+    if path == "." and HOLE in text:
+        return
     if path == ".":
         yield "file", "", "the working directory as a whole; name the files it needs in proa.yaml"
         return
@@ -95,6 +109,19 @@ def _meant(program: Program, text: str) -> Iterator[tuple[NeedKind, str, str]]:
             yield "file", "", f"{what} is left out: {reason}; mount it at run time, or name it in proa.yaml"
         elif not any(fnmatch.fnmatch(posixpath.basename(what), pattern) for pattern in _SOURCE):
             yield "file", what, ""
+
+
+def _pattern(text: str) -> str:
+    r"""Return what a path known in part can be: the files of its folder that end as it does, or the folder.
+
+    >>> [_pattern(text) for text in (f"pages/{HOLE}.md", f"./data/{HOLE}", f"{HOLE}/a.txt", f"page-{HOLE}")]
+    ['pages/**/*.md', './data', '.', '.']
+    """
+    folder = text.partition(HOLE)[0].rpartition("/")[0]
+    ending = text.rpartition(HOLE)[2]
+    if folder.strip("./") and ending and "/" not in ending:
+        return f"{folder}/**/*{ending}"
+    return folder if folder.strip("./") and not ending else "."
 
 
 def _system(text: str) -> Iterator[tuple[NeedKind, str, str]]:
@@ -174,6 +201,7 @@ def files_below(program: Program, what: str) -> list[str] | None:
 
 def opened_by_frameworks(program: Program) -> Iterator[Judged]:
     """Yield files a dependency is given by name: ``router.LoadHTMLGlob("templates/*")``, ``http.Dir("static")``."""
+    yield from _viper_files(program)
     for package in program.sources.local:
         for name in package.files:
             if not _may_name_file(program, program.sources.text(package, name)):
@@ -181,6 +209,36 @@ def opened_by_frameworks(program: Program) -> Iterator[Judged]:
             file = program.sources.file(package, name)
             if file is not None:
                 yield from _framework_calls(program, file)
+
+
+def _viper_files(program: Program) -> Iterator[Judged]:
+    """Yield the files viper looks for: every folder it is told of with every name, and any of its types."""
+    folders: set[str] = set()
+    names: list[tuple[File, Node]] = []
+    for file in program.sources.files(program.sources.local, "AddConfigPath", "SetConfigName", "ReadInConfig"):
+        for call in file.calls:
+            if not program.is_linked(enclosing_function(call, program.symbol_package(file.package))):
+                continue
+            if called_name(call) == "AddConfigPath":
+                folders |= {text for node in arguments(call)[:1] for text in program.sources.values(node, file)}
+            elif called_name(call) in ("SetConfigName", "ReadInConfig", "MergeInConfig"):
+                names.append((file, call))
+    for file, call in names:
+        given = arguments(call)
+        texts = program.sources.values(given[0], file) if given else frozenset({"config"})
+        patterns = _settings_files(folders, texts)
+        yield from _opened(program, file, call.start_point[0] + 1, called_name(call), patterns)
+
+
+def _settings_files(folders: Iterable[str], names: Iterable[str]) -> Values:
+    """Return the patterns of viper's files below relative folders.
+
+    >>> sorted(_settings_files(["."], ["app"]))[:2]
+    ['./app.env', './app.hcl']
+    """
+    shown = [name.replace(HOLE, "*") for name in names if name.strip(HOLE)]
+    relative = [folder for folder in folders if not folder.startswith("/") and HOLE not in folder]
+    return frozenset(f"{folder}/{name}.{kind}" for folder in relative for name in shown for kind in _SETTINGS_TYPES)
 
 
 def _may_name_file(program: Program, text: bytes) -> bool:
@@ -192,7 +250,10 @@ def _may_name_file(program: Program, text: bytes) -> bool:
 
 _DEFAULTS = ("String", "StringVar", "StringP", "StringVarP", "SetDefault")
 """Functions of flag, pflag and viper that name a setting and its value until the user says otherwise."""
-_OPENING = re.compile(rb"\b(?:Dir|DirFS|" + "|".join([*_FRAMEWORKS, *_DEFAULTS]).encode() + rb")\(")
+_OPENING = re.compile(
+    rb"\b(?:Dir|DirFS|" + "|".join([*_FRAMEWORKS, *_DEFAULTS, *_FOLDERS]).encode() + rb")\("
+    rb'|["`](?:\./|file:|/tmp/)'
+)
 _NAMING = re.compile(rb'\((?:[^()\n]*, )?"(?:file://)?([\w./-]+\.\w{1,12})"')
 """A call with a literal that could name a file."""
 
@@ -215,16 +276,40 @@ def _given_to_framework(program: Program, file: File, call: Node) -> Values | No
         texts = {text for node in literals[1:2] for text in values(node, file)}
         return frozenset(text for text in texts if text.strip("./") and _there(program, text) is not None)
     if name in _FRAMEWORKS and qualified == name:
-        place = _FRAMEWORKS[name]
+        # gin's File takes the path alone, echo's a route before it.
+        place = _FRAMEWORKS[name] if name != "File" or len(given) < 2 else 1
         wanted = given if place < 0 else given[place : place + 1]
         return frozenset().union(*(values(node, file) for node in wanted))
-    package = program.sources.packages.get(qualified.rpartition(".")[0])
-    if package is None or package.import_path in program.local_paths:
+    imported = qualified.rpartition(".")[0]
+    package = program.sources.packages.get(imported)
+    if qualified != "database/sql.Open" and (package is None or package.import_path in program.local_paths):
         return None
+    is_folder = any(imported.startswith(prefix) for prefix in _FOLDERS.get(name, ()))
     # A dependency's function given the literal name of a file that is there: toml.DecodeFile("app.toml", &c).
     literals = [node for node in given if node.type in ("interpreted_string_literal", "raw_string_literal")]
-    texts = {text.removeprefix("file://") for node in literals for text in values(node, file)}
-    return frozenset(text for text in texts if _names_file(program, text))
+    texts = {text for node in literals for text in values(node, file)}
+    return frozenset(_bare(text) for text in texts if _names_something(program, text, is_folder=is_folder))
+
+
+def _bare(text: str) -> str:
+    """Return a path without what a data source puts around it.
+
+    >>> _bare("file:/tmp/app.db?cache=shared"), _bare("file://migrations")
+    ('/tmp/app.db', 'migrations')
+    """
+    return text.removeprefix("file:").removeprefix("//").partition("?")[0] if text.startswith("file:") else text
+
+
+def _names_something(program: Program, text: str, *, is_folder: bool) -> bool:
+    """Say whether a literal given to a dependency is a file that is there, a folder written as one, or below /tmp."""
+    path = _bare(text)
+    if path.startswith(TEMPORARY + "/") or _names_file(program, path):
+        return True
+    if path.startswith(("/", "..")) or not path.strip("./"):
+        return False
+    place = _there(program, posixpath.normpath(path))
+    is_written_so = is_folder or path.startswith("./") or path != text
+    return is_written_so and place is not None and place.is_dir()
 
 
 def _names_file(program: Program, text: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proa.analyze.sites import Judged, Program, Site, composite, every, fields, local_name
-from proa.analyze.syntax import File, arguments, qualified_name
+from proa.analyze.syntax import File, arguments, called_name, enclosing, parameter_place, qualified_name
 from proa.analyze.texts import HOLE
 from proa.records.project import Package
 
@@ -274,7 +274,7 @@ def _brings_roots(literal: Node) -> bool:
     given = fields(literal)
     unverified = given.get("InsecureSkipVerify")
     return (
-        _has(literal, "RootCAs")
+        (_has(literal, "RootCAs") and _is_surely_made(given["RootCAs"]))
         or (unverified is not None and unverified.text == b"true")
         or _is_set_later(literal, b".RootCAs")
         or _is_set_later(literal, b".InsecureSkipVerify")
@@ -291,14 +291,71 @@ def _has(literal: Node, field: str) -> bool:
     return value is not None and value.text != b"nil"
 
 
+def _is_surely_made(value: Node, depth: int = 0) -> bool:
+    """Say whether roots cannot be nil, which means the system's: not a field, nor set or given on a condition."""
+    if value.type != "identifier":
+        return value.type not in ("selector_expression", "nil")
+    name = value.text or b""
+    scope = enclosing(value)
+    position = parameter_place(scope, name.decode()) if scope is not None else None
+    if scope is not None and position is not None:
+        return depth < _MOST_DEPTH and _is_always_given(scope, position, depth)
+    declared = [node for node in every([scope] if scope is not None else []) if node.type == "var_spec"]
+    is_nil_at_first = any(
+        node.child_by_field_name("value") is None and name in [part.text for part in node.named_children]
+        for node in declared
+    )
+    return not is_nil_at_first or _is_set_later(value, name)
+
+
+def _is_always_given(function: Node, position: int, depth: int) -> bool:
+    """Say whether every call of a function in its file gives roots that cannot be nil, and there is one."""
+    name = function.child_by_field_name("name")
+    file = list(_above(function))[-1]
+    calls = [node for node in every([file]) if node.type == "call_expression"]
+    given = [arguments(call) for call in calls if name is not None and called_name(call).encode() == name.text]
+    return bool(given) and all(
+        position < len(values) and _is_surely_made(values[position], depth + 1) for values in given
+    )
+
+
 def _is_set_later(node: Node, field: bytes) -> bool:
-    """Say whether the function around a node assigns something to a field of this name."""
-    scope = node.parent
-    while scope is not None and scope.type not in ("function_declaration", "method_declaration", "func_literal"):
-        scope = scope.parent
+    """Say whether the function around a node always assigns something to a name or field that ends so.
+
+    What only some branch assigns leaves the others as they were.
+    """
+    scope = enclosing(node)
     for other in every([scope] if scope is not None else []):
         if other.type == "assignment_statement":
             left, right = other.child_by_field_name("left"), other.child_by_field_name("right")
-            if left is not None and right is not None and (left.text or b"").endswith(field):
-                return right.text not in (b"nil", b"false")
+            names = [child.text or b"" for child in left.named_children] if left is not None else []
+            if right is not None and any(name.endswith(field) for name in names) and _is_unconditional(other, node):
+                return right.text not in (b"nil", b"false") and _names_no_variable(right, field)
     return False
+
+
+def _names_no_variable(right: Node, field: bytes) -> bool:
+    """Say whether a flag is surely set: ``InsecureSkipVerify = *insecure`` is not."""
+    if not field.endswith(b".InsecureSkipVerify"):
+        return not field.endswith(b".RootCAs") or all(_is_surely_made(node) for node in right.named_children)
+    return right.text == b"true"
+
+
+def _is_unconditional(node: Node, other: Node) -> bool:
+    """Say whether a statement runs whenever another place of its function does, as far as branches show it."""
+    around = {place.id for place in _above(other)}
+    return all(place.id in around for place in _above(node) if place.type in _BRANCHES)
+
+
+def _above(node: Node) -> Iterator[Node]:
+    place = node.parent
+    while place is not None:
+        yield place
+        place = place.parent
+
+
+_MOST_DEPTH = 3
+_BRANCHES = frozenset(
+    {"if_statement", "for_statement", "expression_case", "type_case", "default_case", "communication_case",
+     "func_literal"}
+)  # fmt: skip

@@ -1,0 +1,3 @@
+module example.com/certificates-optional-roots
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/certificates-sometimes
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/file-partly-named
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/file-settings
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/file-working-directory
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/tmp-database
+
+go 1.24
