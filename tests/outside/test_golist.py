@@ -15,6 +15,7 @@ from proa.errors import (
     ToolFailed,
     ToolTooOld,
     UnknownPlatform,
+    WrongConfiguration,
 )
 from proa.outside.command import Ran
 from proa.outside.go import Go
@@ -159,6 +160,20 @@ def test_a_tool_chain_that_cannot_be_fetched_names_no_version_to_look_for():
     error = read_complaint("go: download go1.99.0 for linux/amd64: toolchain not available")
     assert isinstance(error, ToolTooOld)
     assert error.wanted == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "go: parsing $GOFLAGS: unknown flag -bogus",
+        'go: invalid GOTOOLCHAIN "bogus"',
+        "go: unknown GOEXPERIMENT bogus",
+        "go: -race requires cgo; enable cgo by setting CGO_ENABLED=1",
+        "flag provided but not defined: -bogus\nusage: go list [-f format]",
+    ],
+)
+def test_settings_that_go_refuses_are_no_fault_of_the_source(text):
+    assert isinstance(read_complaint(text), WrongConfiguration)
 
 
 def test_a_failing_list_raises_what_it_complains_of():

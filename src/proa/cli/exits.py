@@ -54,6 +54,12 @@ def run_guarded(words: Sequence[str]) -> int:
     return 0
 
 
+def ignore_signals() -> None:
+    """Let nothing that comes while the interpreter clears up (50 ms) change a result that stands."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def say_error(error: ProaError) -> None:
     """Print what happened, the neighbour's own last lines and what to do, on standard error."""
     _say(f"proa: {error}")

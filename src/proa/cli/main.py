@@ -15,6 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"proa {__version__}\n")
         return 0
-    from proa.cli.exits import run_guarded
+    from proa.cli.exits import ignore_signals, run_guarded
 
-    return run_guarded(words)
+    status = run_guarded(words)
+    if argv is None:
+        ignore_signals()
+    return status

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from proa.errors import BuildFailed, LockBroken, ModuleMissing, ProaError, ToolFailed, ToolTooOld, UnknownPlatform
+from proa.errors import (
+    BuildFailed,
+    LockBroken,
+    ModuleMissing,
+    ProaError,
+    ToolFailed,
+    ToolTooOld,
+    UnknownPlatform,
+    WrongConfiguration,
+)
 from proa.outside.command import last_lines
 from proa.outside.go import Go
 from proa.records.configuration import BuildSettings
@@ -219,6 +228,14 @@ _REMEDIES = (
 )
 
 
+_SETTINGS = re.compile(
+    r"parsing \$GOFLAGS|invalid GOTOOLCHAIN|unknown GOEXPERIMENT|requires cgo; enable cgo"
+    r"|^flag provided but not defined|^invalid value .* for flag"
+    r"|invalid (?:GO[A-Z0-9_]+)[ =:]|must be one of .* in GO[A-Z0-9]+",
+    re.MULTILINE,
+)
+
+
 def read_complaint(text: str, output: str = "") -> ProaError:
     """Return the error that fits what the go command wrote.
 
@@ -234,6 +251,12 @@ def read_complaint(text: str, output: str = "") -> ProaError:
         return ToolTooOld(what, output=words, wanted=wanted or "")
     if "unsupported GOOS/GOARCH pair" in text or "unknown GOOS" in text:
         return UnknownPlatform(text.strip().splitlines()[-1], output=words)
+    if _SETTINGS.search(text):
+        return WrongConfiguration(
+            "the go command does not accept its settings",
+            output=words,
+            hint="see GOFLAGS, GOTOOLCHAIN and GOEXPERIMENT, and `build` in proa.yaml",
+        )
     if "checksum mismatch" in text or "SECURITY ERROR" in text:
         return LockBroken(
             "a downloaded module does not match go.sum",
