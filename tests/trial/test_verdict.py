@@ -171,3 +171,12 @@ def test_a_server_that_starts_itself_again_and_ends_has_gone_to_the_background()
 
 def test_a_line_without_end_is_cut() -> None:
     assert len(judge(ended("x" * 70_000)).output) < 1000
+
+
+def test_a_secret_left_out_of_the_image_is_something_outside() -> None:
+    secret = LeftOut(
+        kind="file", reason="main.main calls x (main.go:1): tls.key is left out: by its name it is a secret"
+    )
+    trial = judge(ended("open tls.key: no such file or directory", needs=Needs(left_out=(secret,))))
+    assert (trial.verdict, trial.reason) == ("not-ready", "it needs tls.key, a secret that is not put into an image")
+    assert judge(ended("open tls.key: no such file or directory")).verdict == "failed"

@@ -283,6 +283,14 @@ def explain(cause: Cause, seen: Observations) -> Judgement | None:
                 f"user {seen.limits.user} has no permission for {what or 'a file it needs'}: permission denied",
                 "set the file's mode or owner in image.files, or let it write below /tmp",
             )
+        case "file" if any(
+            left.kind == "file" and f"{what} is left out" in left.reason for left in seen.needs.left_out
+        ):
+            return Judgement(
+                "not-ready",
+                f"it needs {what}, a secret that is not put into an image",
+                "mount it at run time; for the trial, tell the program by trial.env to do without",
+            )
         case "file":
             return Judgement(
                 "failed",
