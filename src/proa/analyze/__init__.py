@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from proa.analyze.cgo import explain_failure
+    from proa.analyze.cgo import explain_failure, may_use_cgo
     from proa.analyze.facts import read_facts
     from proa.analyze.graph import list_graph, modules_of, packages_of
     from proa.analyze.key import content_key, imports_key
@@ -19,6 +19,7 @@ __all__ = [
     "find_needs",
     "imports_key",
     "list_graph",
+    "may_use_cgo",
     "modules_of",
     "packages_of",
     "read_facts",
@@ -31,6 +32,7 @@ _HOMES = {
     "find_needs": "proa.analyze.needs",
     "imports_key": "proa.analyze.key",
     "list_graph": "proa.analyze.graph",
+    "may_use_cgo": "proa.analyze.cgo",
     "modules_of": "proa.analyze.graph",
     "packages_of": "proa.analyze.graph",
     "read_facts": "proa.analyze.facts",

@@ -28,7 +28,7 @@ def pack(**flags: Any) -> None:
             for text in dockerfiles(request, environ=os.environ, progress=progress):
                 click.echo(text, nl=False)
             return
-        shipments = ship(request, environ=os.environ, progress=progress)
+        shipments = ship(request, environ=os.environ, progress=progress, warn=screen.warn)
     for shipment in shipments:
         screen.show_shipment(shipment)
     references = "".join(f"{shipment.reference}\n" for shipment in shipments)

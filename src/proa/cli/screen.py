@@ -37,6 +37,12 @@ def console() -> Console:
     )
 
 
+def warn(what: str) -> None:
+    """Print at once what cannot wait for the result."""
+    sys.stderr.write(f"{what}\n")
+    sys.stderr.flush()
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Show what is running now, on a terminal only; yields the function that is told."""

@@ -42,7 +42,7 @@ def ship(**flags: Any) -> None:
 
     request = options.request(**flags)
     with screen.progress() as progress:
-        shipments = ship(request, environ=os.environ, progress=progress)
+        shipments = ship(request, environ=os.environ, progress=progress, warn=screen.warn)
     for shipment in shipments:
         screen.show_shipment(shipment)
     references = "".join(f"{shipment.reference}\n" for shipment in shipments)

@@ -35,6 +35,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     jobs: int
     say: Say
+    warn: Say = lambda _what: None
+    """Told at once what makes the result useless; ``say`` is told what is running."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-def open_bench(request: Request, environ: Mapping[str, str], say: Say) -> Bench:
+def open_bench(request: Request, environ: Mapping[str, str], say: Say, warn: Say | None = None) -> Bench:
     """Return the store and the cores to work with, and how images outside may be reached."""
     access = Access(
         environ=environ,
@@ -64,7 +66,8 @@ def open_bench(request: Request, environ: Mapping[str, str], say: Say) -> Bench:
         allows_any_insecure=request.allows_any_insecure,
     )
     store = Store(store_root(environ))
-    return Bench(store=store, environ=environ, access=access, jobs=request.jobs or cores(), say=say)
+    bench = Bench(store=store, environ=environ, access=access, jobs=request.jobs or cores(), say=say)
+    return msgspec.structs.replace(bench, warn=warn) if warn else bench
 
 
 def lay_plans(

@@ -31,12 +31,15 @@ _LATER = ("proa.pipeline.steps", "proa.publish", "proa.pipeline.care", "rich.con
 """What ``ship`` needs once it knows the project; see ``lay_plans``."""
 
 
-def ship(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Shipment, ...]:
+def ship(
+    request: Request, *, environ: Mapping[str, str], progress: Say, warn: Say | None = None
+) -> tuple[Shipment, ...]:
     """Take every program asked for from source to its destinations.
 
+    ``warn`` is told at once of what is wrong enough to make the image useless.
     Raises any ProaError. All programs are built and tried before the first one is published.
     """
-    bench = open_bench(request, environ, progress)
+    bench = open_bench(request, environ, progress, warn)
     started = time.monotonic()
     plans = lay_plans(bench, request, meanwhile=_LATER)
     from proa import publish
@@ -128,8 +131,19 @@ def _analyzed_and_built(work: Work) -> tuple[Project, Binary]:
     from proa import analyze
     from proa.pipeline import steps
 
+    def read() -> Project:
+        project = steps.analyze_source(work)
+        for finding in project.findings:
+            if finding.severity == "error":
+                work.bench.warn(f"proa: {finding.message}\n  {finding.hint}")
+        return project
+
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(steps.analyze_source, work)
+        reading = pool.submit(read)
+        packages = work.plan.graphs[0].packages
+        if not steps.is_built(work, 0) and any(analyze.may_use_cgo(package) for package in packages):
+            # A stub is told before the build, which will succeed.
+            reading.result()
         try:
             binary = steps.build_program(work, 0)
         except BuildFailed as failed:

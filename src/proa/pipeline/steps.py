@@ -157,6 +157,11 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
         log.note("build", "miss")
 
 
+def is_built(work: Work, number: int) -> bool:
+    """Say whether the program for one of the plan's platforms is kept from an earlier run."""
+    return work.bench.store.stage("build", _build_key(work.plan, number)) is not None
+
+
 def build_program(work: Work, number: int) -> Binary:
     """Return the program for one of the plan's platforms, linked, proved and stripped."""
     bench, plan = work.bench, work.plan
