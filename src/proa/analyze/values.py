@@ -152,6 +152,8 @@ class Evaluation:
         kind = node.type
         if kind in LITERALS:
             return self._literal(node)
+        if kind == "variadic_argument":
+            return self._elements(node.named_children[0] if node.named_children else None, file, depth + 1)
         if kind == "int_literal":
             return frozenset({text_of(node)})
         if kind == "binary_expression" and field_text(node, "operator") == "+":
