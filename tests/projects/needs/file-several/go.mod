@@ -1,0 +1,3 @@
+module example.com/file-several
+
+go 1.24
