@@ -166,3 +166,20 @@ def test_after_kill_9_at_any_moment_the_store_is_whole(store: Store) -> None:
         assert check(store) == ()
     assert store.reference("app:1") is not None
     assert usage(store).leftover_bytes == 0
+
+
+def test_counting_while_others_write_never_fails(store: Store) -> None:
+    start = (
+        "import sys; from pathlib import Path; from proa.outside.store import Store\nstore = Store(Path(sys.argv[1]))\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", start + "while True:\n with store.folder() as f: (f / 'a').write_bytes(b'x'); (f / 'b').write_bytes(b'x')",
+         str(store.root)]
+    )  # fmt: skip
+    try:
+        ends_s = time.monotonic() + 1.0
+        while time.monotonic() < ends_s:
+            assert usage(store).blobs == 0
+    finally:
+        writer.kill()
+        writer.wait()

@@ -7,6 +7,7 @@ that ends half-way through leaves blobs that nothing names, never a name without
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -42,15 +43,15 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
 
 def usage(store: Store) -> Usage:
     """Return what the store holds, counted from its files."""
-    blobs = [path.stat().st_size for path in _walk(store.root / "blobs")]
-    stages = [path.stat().st_size for path in _walk(store.root / "stages")]
+    blobs = [_size(path) for path in _walk(store.root / "blobs")]
+    stages = [_size(path) for path in _walk(store.root / "stages")]
     return Usage(
         references=sum(1 for _ in store.references()),
         blobs=len(blobs),
         blob_bytes=sum(blobs),
         stages=len(stages),
         stage_bytes=sum(stages),
-        leftover_bytes=sum(path.stat().st_size for path in _walk(store.root / "partial")),
+        leftover_bytes=sum(_size(path) for path in _walk(store.root / "partial")),
     )
 
 
@@ -315,4 +316,6 @@ def _sweep(store: Store) -> None:
 
 
 def _walk(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    """Return the files below a folder; what others remove meanwhile is not there, and no error."""
+    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if path.is_file())
