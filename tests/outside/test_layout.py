@@ -15,7 +15,8 @@ from fakes.images import make_image, make_index, tar
 from proa.errors import BaseUnfit, ImageMissing, NotWritable
 from proa.outside.access import Access
 from proa.outside.images import fetch_image, write_image
-from proa.outside.layout import REF_NAME, entry_for, merge, tag_of
+from proa.outside.layout import REF_NAME, entry_for, merge, tag_of, write_layout
+from proa.outside.manifests import read_document
 from proa.outside.store import Store
 from proa.publish import attach_shipment
 from proa.records.oci import MANIFEST, Descriptor
@@ -159,3 +160,13 @@ def test_skopeo_copies_a_layout_and_its_copy_is_read(store: Store, tmp_path: Pat
     assert (
         fetch_image(parse_reference(f"oci:{tmp_path}/copy:x"), AMD64, store=other, access=ACCESS).digest == image.digest
     )
+
+
+def test_a_new_folder_that_could_not_be_filled_is_removed(store: Store, tmp_path: Path) -> None:
+    image = make_image(store)
+    layer = read_document(store.read_blob(image.digest), image.media_type).layers[-1]
+    store.blob_path(layer.digest).unlink()
+    folder = tmp_path / "new"
+    with pytest.raises(ImageMissing):
+        write_layout(image, folder, tag="", store=store)
+    assert not folder.exists()

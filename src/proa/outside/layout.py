@@ -165,6 +165,7 @@ def write_layout(
 
     Raises NotWritable, NoSpace, ImageMissing, BaseUnfit for a folder whose index.json is broken.
     """
+    is_new = not folder.exists()
     with disk_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +177,13 @@ def write_layout(
             # What /proc and /sys answer.
             raise NotWritable(f"{folder} cannot be made: {error.strerror}") from error
         with _locked(folder):
-            _write(descriptor, folder, tag=tag, store=store, referrers=referrers)
+            try:
+                _write(descriptor, folder, tag=tag, store=store, referrers=referrers)
+            except BaseException:
+                # Another writer may have filled it meanwhile: then it has an index.
+                if is_new and not (folder / "index.json").exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
 
 
 def _write(descriptor: Descriptor, folder: Path, *, tag: str, store: Store, referrers: Sequence[Descriptor]) -> None:
