@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from proa import __version__, analyze, build, pack
+from proa import analyze, build, pack
 from proa.errors import WrongConfiguration, WrongUsage
 from proa.outside.images import fetch_image, located
+from proa.outside.machine import code_identity
 from proa.outside.store import Store
 from proa.pipeline.plan import Bench, Plan
 from proa.records.binary import Binary
@@ -63,13 +65,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
 
 
+_code_identity = lru_cache(code_identity)
+
+
 def key_of(*parts: Any) -> str:
-    """Return a key for what depends on these records and strings, and on this version of proa.
+    """Return a key for what depends on these records and strings, and on proa's own code.
 
     >>> key_of("a", 1) == key_of("a", 1), key_of("a", 1) == key_of("a", 2)
     (True, False)
     """
-    return hashlib.sha256(msgspec.json.encode([__version__, *parts], order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([_code_identity(), *parts], order="deterministic")).hexdigest()
 
 
 def kept(
