@@ -94,7 +94,7 @@ def test_nothing_changed_asks_nobody(ask):
         ("pages/sub/new.txt", "new"),
         ("pages/sub/further/new.txt", "new"),
         ("go.sum", ""),
-        ("inner/deep/deep.go", "package deep\n\nfunc Do(any) { println() }\n"),
+        ("inner/deep/deep.go", 'package deep\n\nimport "fmt"\n\nfunc Do(any) { fmt.Println() }\n'),
     ],
 )
 def test_whatever_the_list_was_read_from_counts(ask, project, path, text):
@@ -113,6 +113,16 @@ def test_a_new_embedded_file_is_part_of_the_next_key(ask, project):
     after, _ = ask()
     keys = {content_key(graph, graph.mains[0], extra=[]) for graph in (before, after)}
     assert len(keys) == 2
+
+
+def test_code_below_the_imports_changes_the_key_and_not_the_graph(ask, project):
+    before, _ = ask()
+    add(project / "inner" / "deep" / "deep.go", "package deep\n\nfunc Do(any) { println() }\n")
+    after, asked = ask()
+    assert (after, asked) == (before, 0)
+    first = content_key(after, after.mains[0], extra=[])
+    add(project / "inner" / "deep" / "deep.go", "package deep\n\nfunc Do(any) { print() }\n")
+    assert content_key(after, after.mains[0], extra=[]) != first
 
 
 def test_test_files_and_time_stamps_do_not_count(ask, project):

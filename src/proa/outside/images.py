@@ -101,13 +101,14 @@ def write_image(
     if destination.transport == "store":
         store.set_reference(_store_name(name), descriptor)
         return f"{name.repository}{tail}"
-    from proa.outside import archive, clusters, docker, layout, registry
+    if destination.transport == "oci":
+        from proa.outside import layout
+
+        layout.write_layout(descriptor, Path(destination.path), tag=_ref_name(name), store=store, referrers=referrers)
+        return f"{msgspec.structs.replace(destination, name=msgspec.structs.replace(name, digest=''))}{tail}"
+    from proa.outside import archive, clusters, docker, registry
 
     match destination.transport:
-        case "oci":
-            layout.write_layout(
-                descriptor, Path(destination.path), tag=_ref_name(name), store=store, referrers=referrers
-            )
         case "oci-archive":
             parts = archive.oci_parts(descriptor, tag=_ref_name(name), store=store, referrers=referrers)
             archive.write_archive(parts, Path(destination.path))
