@@ -89,11 +89,11 @@ def test_both_files_are_in_the_store_and_can_be_run(store: Store) -> None:
     assert not list((store.root / "partial").iterdir()), "no scratch folder is left"
 
 
-def test_every_level_of_stripping_takes_one_link_and_dwarf_is_linked_only_where_it_ships(store: Store) -> None:
+def test_one_link_serves_every_level_of_stripping(store: Store) -> None:
     fake = FakeGo()
     for level in ("none", "dwarf", "all"):
         build(_main("api"), AMD64, BuildSettings(strip=level), git=Git(), go=fake.go(), store=store, jobs=1)
-    assert ["-ldflags=-w" in argv for argv, _, _ in fake.calls] == [False, True, True]
+    assert len({tuple(word for word in argv if "partial" not in word) for argv, _, _ in fake.calls}) == 1
 
 
 def test_the_environment_decides_the_platform_and_cgo(store: Store) -> None:
@@ -135,7 +135,7 @@ def test_an_empty_template_field_is_told(store: Store) -> None:
     fake = FakeGo()
     binary = build(_main("api"), AMD64, settings, git=Git(), go=fake.go(), store=store, jobs=1)
     assert [finding.id for finding in binary.findings] == ["build.template-empty"]
-    assert "-ldflags=-w -X main.version=" in fake.calls[0][0]
+    assert "-ldflags=-X main.version=" in fake.calls[0][0]
 
 
 def test_programs_of_one_place_are_built_by_one_command_for_each_platform(store: Store) -> None:

@@ -125,29 +125,12 @@ def test_toolexec_is_refused_in_goflags(goflags: str) -> None:
 
 def test_a_flag_that_only_mentions_toolexec_passes() -> None:
     made = words(BuildSettings(flags=("-tags", "-toolexec", "-v")), KNOWN)
-    assert made.flags == ("-trimpath", "-ldflags=-w", "-tags", "-toolexec", "-v")
+    assert made.flags == ("-trimpath", "-tags", "-toolexec", "-v")
 
 
 def test_the_users_flags_come_last_and_so_win() -> None:
-    made = words(BuildSettings(flags=("-trimpath=false",), tags=("a", "b"), ldflags=("-s",)), KNOWN)
-    assert made.flags == ("-trimpath", "-tags=a,b", "-ldflags=-w -s", "-trimpath=false")
-
-
-@pytest.mark.parametrize(
-    ("settings", "goflags"),
-    [
-        (BuildSettings(strip="none"), ""),
-        (BuildSettings(flags=("-ldflags=-X main.a=b",)), ""),
-        (BuildSettings(flags=("-ldflags", "-X main.a=b")), ""),
-        (BuildSettings(), "-ldflags=-X=main.a=b"),
-        (BuildSettings(ldflags=("all=-X main.a=b",)), ""),
-    ],
-    ids=["unstripped", "flag", "flag and word", "GOFLAGS", "pattern"],
-)
-def test_linker_flags_given_elsewhere_are_not_replaced(settings: BuildSettings, goflags: str) -> None:
-    made = words(settings, KNOWN, goflags=goflags)
-    assert not made.leaves_dwarf_out
-    assert "-ldflags=-w" not in made.flags
+    made = words(BuildSettings(flags=("-trimpath=false",), tags=("a", "b"), ldflags=("-w",)), KNOWN)
+    assert made.flags == ("-trimpath", "-tags=a,b", "-ldflags=-w", "-trimpath=false")
 
 
 def test_linker_flags_in_two_places_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Programs compiled: one link each, then proved and stripped into the store."""
+"""Programs compiled: one link each, with everything, then proved and stripped into the store."""
 
 from __future__ import annotations
 
@@ -146,9 +146,6 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         linked.chmod(0o755)
         proof = prove(linked, platform)
         reason = strip(linked, stripped, self.settings.strip)
-        if self.settings.strip == "dwarf" and self.words.leaves_dwarf_out:
-            # Other formats than ELF are as asked for by the linker's own flag.
-            reason = ""
         linked_bytes = linked.stat().st_size
         digest, size = "", linked_bytes
         if stripped.exists():

@@ -36,11 +36,6 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     empty_fields: tuple[str, ...] = ()
     """Template fields that were used and have no value here."""
 
-    @property
-    def leaves_dwarf_out(self) -> bool:
-        """Say whether the linker is told to write no DWARF."""
-        return any(flag == "-ldflags=-w" or flag.startswith("-ldflags=-w ") for flag in self.flags)
-
 
 def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = "") -> Words:
     """Return the flags and environment for these settings; ``goflags`` is the user's GOFLAGS.
@@ -56,34 +51,13 @@ def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = ""
         raise WrongConfiguration(f"build.env.{name} is decided elsewhere", hint=_INSTEAD.get(name, "use --platform"))
     ldflags = link_words(settings.ldflags, known)
     refuse(filled, where="build.flags")
-    refuse(split(_goflags(environment, goflags), where="GOFLAGS"), where="GOFLAGS")
+    refuse(split(environment.get("GOFLAGS", goflags), where="GOFLAGS"), where="GOFLAGS")
     if ldflags and "ldflags" in _names(filled):
         raise WrongConfiguration("build.flags has -ldflags beside build.ldflags", hint="keep one of them")
-    ldflags = _without_dwarf(
-        ldflags, settings, {*_names(filled), *_names(split(_goflags(environment, goflags), where=""))}
-    )
     own = ["-trimpath"]
     own += [f"-tags={','.join(settings.tags)}"] if settings.tags else []
     own += [f"-ldflags={ldflags}"] if ldflags else []
     return Words(flags=(*own, *filled), environment=environment, empty_fields=_empty(settings, known))
-
-
-def _goflags(environment: dict[str, str], goflags: str) -> str:
-    return environment.get("GOFLAGS", goflags)
-
-
-def _without_dwarf(ldflags: str, settings: BuildSettings, named: set[str]) -> str:
-    """Return the linker's flags with ``-w`` in front, where the program is shipped without DWARF anyway.
-
-    Writing DWARF is a quarter of a link. Linker flags that the user gives elsewhere, or for a pattern of packages,
-    are left alone: one ``-ldflags`` would replace the other. What is then too much is stripped afterwards.
-
-    >>> _without_dwarf("-X main.a=b", BuildSettings(), set()), _without_dwarf("all=-s", BuildSettings(), set())
-    ('-w -X main.a=b', 'all=-s')
-    """
-    if settings.strip == "none" or "ldflags" in named or (ldflags and not ldflags.startswith("-")):
-        return ldflags
-    return f"-w {ldflags}".rstrip()
 
 
 def refuse(flags: Sequence[str], *, where: str) -> None:

@@ -1,6 +1,6 @@
 """Leave DWARF or symbols out of a linked program, by writing the ELF file anew around what runs.
 
-The linker leaves DWARF out by itself (``-w``); symbols, and what other linkers left, go here. Invariants:
+Linking once and stripping afterwards gives both files for the price of one link. Invariants:
 (1) every allocated section and every segment keeps its bytes and its offset; (2) only sections that are not part of
 the running program go or move; (3) what is not understood is not touched: ``plan`` then says why.
 """

@@ -22,7 +22,7 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     """Of the shipped (stripped) file; its bytes are in the store under this digest."""
     bytes: int
     unstripped_digest: str
-    """Of the file as it was linked, with its symbols; kept in the store for later stages."""
+    """Of the file as it was linked; kept in the store for later stages."""
     unstripped_bytes: int
     strip: Strip
     is_static: bool
