@@ -23,7 +23,7 @@ from proa.records.project import Graph, Package
 
 _FORMAT = "proa/graph/v3"
 """Changes with what a graph holds, so that an older one is not taken for a whole one."""
-_LOCKS = ("go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt")
+LOCK_FILES = ("go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt")
 _MOST_NAMES = 20_000
 """Above so many names in embedded trees asking the go command is as quick (arbitrary)."""
 
@@ -97,7 +97,7 @@ def _read_by_go(packages: Sequence[Package], roots: set[str]) -> Iterator[tuple[
     """Yield folders whose names count, and files whose content does."""
     for root in roots:
         yield "names", root
-        yield from (("content", f"{root}/{lock}") for lock in _LOCKS)
+        yield from (("content", f"{root}/{lock}") for lock in LOCK_FILES)
     for package in packages:
         # A go.mod that appears in a folder between makes what lies below another module.
         yield from (("names", folder) for folder in _up_to_root(package.directory, roots))

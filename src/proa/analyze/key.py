@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from proa.analyze.graph import modules_of, packages_of
+from proa.analyze.kept import LOCK_FILES
 from proa.errors import BuildFailed
 from proa.records.project import Graph, Main, Module, Package
 
-_LOCKS = ("go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt")
 _FORMAT = "proa/key/v1"
 _THREADS = 2
 """Each with its share of the files: one task per file costs more than hashing it (35 ms against 12 for 300 files
@@ -68,7 +68,7 @@ def _files(main: Main, packages: Iterable[Package], modules: Iterable[Module]) -
         folders = [("", main.module_directory)]
         folders += [(module.path, module.directory) for module in modules if not module.version and module.directory]
         for name, folder in folders:
-            for lock in _LOCKS:
+            for lock in LOCK_FILES:
                 yield f"{name}/{lock}", f"{folder}/{lock}", False
 
 

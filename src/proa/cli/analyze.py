@@ -22,12 +22,12 @@ def analyze(**flags: Any) -> None:
     The program is linked for this (in proa's own cache): what it needs is read from what is really reachable in it.
     """
     from proa.cli import screen
-    from proa.pipeline.stages import analyze_all, encode_analyses
+    from proa.pipeline.stages import analyze_all, encode_records
 
     with screen.progress() as progress:
         analyses = analyze_all(options.request(**flags), environ=os.environ, progress=progress)
     if flags["form"] == "json":
-        click.echo(encode_analyses(analyses), nl=False)
+        click.echo(encode_records(analyses), nl=False)
         return
     from proa.cli.prose import analysis_lines, origin_lines
 

@@ -96,11 +96,6 @@ def try_reference(image: str, request: Request, *, environ: Mapping[str, str], p
         return steps.run_image(bench, manifest, platform, settings.trial.engine, limits=limits, probe=probe)
 
 
-def encode_analyses(analyses: Sequence[Analysis]) -> bytes:
-    """Return analyses as JSON, one document or a list of them."""
-    return encode_records(analyses)
-
-
 def encode_records(records: Sequence[msgspec.Struct]) -> bytes:
     """Return records as indented JSON: one alone, several as a list."""
     return encode_list(records) if len(records) != 1 else msgspec.json.format(msgspec.json.encode(records[0])) + b"\n"
