@@ -156,6 +156,14 @@ class BinaryDamaged(WrongInput):
     meaning = "A binary is not an ELF file, is cut short, or its tables point outside it."
 
 
+class DebugMismatch(WrongInput):
+    """A debug file belongs to another build than the program."""
+
+    code = "PROA214"
+    meaning = "The build-ids of a program and a debug file differ: its symbols would point to the wrong places."
+    remedy = "`proa debug IMAGE` or `proa debug BUILD-ID` fetches the one that belongs to it"
+
+
 class Missing(ProaError):
     """Something is not here or cannot be reached."""
 
@@ -248,6 +256,14 @@ class NotWritable(Missing):
     meaning = "A folder or file cannot be read or written by this user."
 
 
+class DebugMissing(Missing):
+    """There is no debug file for this image, build-id or core."""
+
+    code = "PROA313"
+    meaning = "No debug file was found in the store, the layout or the registry."
+    remedy = "ship with `build.debug: true` (the default), and publish with the records beside the image"
+
+
 class StoreDamaged(Missing):
     """The local store holds a blob that does not match its digest."""
 
@@ -263,6 +279,22 @@ class BuildFailed(ProaError):
     exit_status = 4
     meaning = "go build failed; the compiler's own message is printed."
     remedy = "the program's own last lines are above"
+
+
+class LibraryMissing(BuildFailed):
+    """A C header or library is not there for the platform."""
+
+    code = "PROA402"
+    meaning = "A C header or library that the project needs is missing, or exists only as a shared object."
+    remedy = "install its static development files for the platform, or choose a package that does without C"
+
+
+class NoProgram(BuildFailed):
+    """The project's own build ended well and made no program."""
+
+    code = "PROA403"
+    meaning = "make, CMake, meson or cargo made no program that can be run, or several and none was chosen."
+    remedy = "name it: `build: {program: PATH}` in proa.yaml"
 
 
 def catalogue() -> tuple[type[ProaError], ...]:

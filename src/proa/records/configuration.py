@@ -15,6 +15,7 @@ from proa.records.binary import Strip
 
 Compression = Literal["gzip", "zstd"]
 CgoChoice = Literal["auto", "off", "on"]
+BuildSystem = Literal["auto", "go", "make", "cmake", "meson", "cargo"]
 
 
 class BuildSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -28,8 +29,25 @@ class BuildSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     env: dict[str, str] = {}
     """Environment of the go command, e.g. ``GOEXPERIMENT`` or ``GOPRIVATE``."""
     strip: Strip = "dwarf"
+    keep_symbols: tuple[str, ...] = ()
+    """Symbols that stay in the shipped program with ``strip: all``; ``*`` stands for any characters."""
+    debug: bool = True
+    """Keep what was stripped as a debug file beside the image, for ``proa debug``."""
     cgo: CgoChoice = "auto"
-    """``auto`` and ``off`` build with CGO_ENABLED=0; ``on`` needs a base with libc."""
+    """``auto``: only where a package does not do its work without C, and a C compiler for the platform is here
+    (``proa[c]``) · ``off``: CGO_ENABLED=0 · ``on``: always."""
+    cc: str = ""
+    """The C compiler, found on PATH: ``gcc``, ``musl-gcc``. Default: the one of ``proa[c]``, static with musl."""
+    cxx: str = ""
+    """The C++ compiler; default: the one that belongs to ``cc``."""
+    cflags: tuple[str, ...] = ()
+    """Flags for the C and C++ compiler, cgo's too: ``-Os``. The linker's are in ``ldflags``."""
+    system: BuildSystem = "auto"
+    """What builds the project: ``auto`` looks for go.mod, Cargo.toml, meson.build, CMakeLists.txt, Makefile."""
+    program: str = ""
+    """Which of several programs that make, CMake, meson or cargo makes: its path in the build or its name."""
+    arguments: tuple[str, ...] = ()
+    """More words for make, cmake, meson setup or cargo build: ``PREFIX=/usr``, ``-DWITH_TLS=OFF``, ``--features=x``."""
     stamp: bool = True
     """Stamp the version control state into the binary (``-buildvcs``) where there is a repository."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from proa.records.binary import Binary
 from proa.records.oci import Descriptor
 from proa.records.platform import Platform
 from proa.records.trial import Trial
@@ -51,6 +52,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     entrypoint: tuple[str, ...]
     layers: tuple[Layer, ...]
     trial: Trial | None = None
+    binary: Binary | None = None
+    """The program in it; None where the image was not packed here."""
 
     @property
     def compressed_bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from proa.records.binary import Language
 from proa.records.evidence import Evidence, Finding
 
 
@@ -56,6 +57,8 @@ class Main(msgspec.Struct, frozen=True, kw_only=True):
     """Build flags this program's place asks for, such as ``-mod=mod`` for ``path@version``."""
     go_environment: tuple[tuple[str, str], ...] = ()
     """Names and values laid over the go command's environment for this program, such as GOWORK=off."""
+    language: Language = "go"
+    """For other languages ``import_path`` is the project folder's name and the program's: ``shop/api``."""
 
 
 class CgoUse(msgspec.Struct, frozen=True, kw_only=True):

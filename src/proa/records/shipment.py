@@ -47,6 +47,9 @@ def document(shipment: Shipment) -> dict[str, Any]:
         del fields["manifest"]
         fields["compressed_bytes"] = image.compressed_bytes
         fields["unpacked_bytes"] = image.unpacked_bytes
+        if fields["binary"]:
+            # Said once for the whole shipment, and once for the image.
+            del fields["binary"]["findings"], fields["binary"]["platform"]
     return written
 
 
