@@ -63,15 +63,6 @@ def test_a_prober_that_breaks_is_a_problem_and_not_an_error(tmp_path):
     assert report.problem == "the prober ended with 1: OSError: no"
 
 
-def test_an_emulator_counts_only_where_the_image_needs_nothing_for_it(tmp_path):
-    (tmp_path / "qemu-aarch64").write_text("enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: OCF\noffset 0\n")
-    (tmp_path / "qemu-riscv64").write_text("enabled\ninterpreter /usr/bin/qemu-riscv64-static\nflags: \noffset 0\n")
-
-    assert sandbox.is_emulated_here("arm64", folder=tmp_path)
-    assert not sandbox.is_emulated_here("riscv64", folder=tmp_path)
-    assert not sandbox.is_emulated_here("s390x", folder=tmp_path)
-
-
 @pytest.mark.parametrize(
     ("said", "number"),
     [

@@ -75,7 +75,7 @@ def create_arguments(question: Question, name: str) -> Sequence[str]:
         # The client would take its own for these two; docker sets them as every runtime does.
         if variable not in _CLIENT_VARIABLES:
             arguments += ["--env", variable]
-    return [*arguments, "--entrypoint", question.argv[0], name, *question.argv[1:]]
+    return [*arguments, "--entrypoint", question.command[0], name, *question.command[1:]]
 
 
 def _import(docker: str, rootfs: Path, name: str, client: Mapping[str, str], *, run: Run) -> None:

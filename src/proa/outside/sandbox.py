@@ -43,6 +43,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     rootfs: str
     argv: tuple[str, ...]
+    """The program, absolute in the image, and its arguments."""
     environment: tuple[tuple[str, str], ...]
     directory: str
     uid: int
@@ -59,6 +60,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The tracer; empty for the timed run."""
     certificate: str = ""
     """Key and certificate (PEM) of a TLS peer on port 443; empty for none."""
+    emulator: tuple[str, ...] = ()
+    """What the program is started by, and its words; empty where this machine's processor runs it."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return what is really executed."""
+        return (*self.emulator, *self.argv)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +125,7 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
     """
     mounts = prepare_root(Path(question.rootfs), question.directory)
     job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
+    job["argv"] = question.command
     return with_engines_words(run_prober(job, question, run=run))
 
 
@@ -256,20 +265,3 @@ def stop_signal(name: str | None) -> int:
         return int(text)
     known: Sequence[signal.Signals] = list(signal.Signals)
     return next((int(one) for one in known if text in (one.name, one.name.removeprefix("SIG"))), int(signal.SIGTERM))
-
-
-_BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_QEMU = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64", "loong64": "loongarch64"}
-
-
-def is_emulated_here(architecture: str, *, folder: Path = _BINFMT) -> bool:
-    """Say whether the kernel hands this architecture's programs to an emulator that needs nothing in the image.
-
-    Flag F: the kernel keeps the emulator open. Source: Documentation/admin-guide/binfmt-misc.rst.
-    """
-    try:
-        text = (folder / f"qemu-{_QEMU.get(architecture, architecture)}").read_text(encoding="ascii")
-    except OSError:
-        return False
-    lines = text.splitlines()
-    return "enabled" in lines and any(line.startswith("flags:") and "F" in line for line in lines)
