@@ -4,5 +4,6 @@ Nothing here decides what goes into an image. The only file the user sees of thi
 """
 
 from proa.build.compile import build, build_all, words_of
+from proa.build.finish import finish
 
-__all__ = ["build", "build_all", "words_of"]
+__all__ = ["build", "build_all", "finish", "words_of"]

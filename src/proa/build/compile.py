@@ -10,9 +10,8 @@ import msgspec
 
 from proa.build import templates
 from proa.build.complaints import error_of
+from proa.build.finish import finish
 from proa.build.flags import Words, words
-from proa.build.proof import prove
-from proa.build.strip import strip
 from proa.errors import BuildFailed
 from proa.outside.go import Go, read_setting
 from proa.outside.golist import build_environment
@@ -105,7 +104,18 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         """Build programs of one place for one platform."""
         with self.store.folder() as folder:
             findings = self._compile(mains, platform, folder / "linked")
-            return [self._finish(main, platform, folder, findings) for main in mains]
+            return [
+                finish(
+                    _linked(folder / "linked", main),
+                    name=main.name,
+                    platform=platform,
+                    settings=self.settings,
+                    store=self.store,
+                    uses_cgo=self.settings.cgo == "on",
+                    findings=findings,
+                )
+                for main in mains
+            ]
 
     def _compile(self, mains: Sequence[Main], platform: Platform, target: Path) -> tuple[Finding, ...]:
         findings = [_empty_finding(action) for action in self.words.empty_fields]
@@ -140,51 +150,12 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         )
         return ran.stderr or ran.stdout or b"go build failed" if ran.status else None
 
-    def _finish(self, main: Main, platform: Platform, folder: Path, findings: tuple[Finding, ...]) -> Binary:
-        linked = _linked(folder / "linked", main)
-        stripped = folder / f"{main.name}.stripped"
-        linked.chmod(0o755)
-        proof = prove(linked, platform)
-        reason = strip(linked, stripped, self.settings.strip)
-        linked_bytes = linked.stat().st_size
-        digest, size = "", linked_bytes
-        if stripped.exists():
-            stripped.chmod(0o755)
-            size = stripped.stat().st_size
-            digest = self.store.adopt_file(stripped)
-        unstripped_digest = self.store.adopt_file(linked)
-        return Binary(
-            name=main.name,
-            platform=platform,
-            digest=digest or unstripped_digest,
-            bytes=size,
-            unstripped_digest=unstripped_digest,
-            unstripped_bytes=linked_bytes,
-            strip="none" if reason else self.settings.strip,
-            is_static=proof.is_static,
-            interpreter=proof.interpreter,
-            libraries=proof.libraries,
-            build_id=proof.build_id,
-            go_version=proof.go_version,
-            uses_cgo=self.settings.cgo == "on",
-            findings=(*findings, *([_unstripped(main, reason)] if reason else [])),
-        )
-
 
 def _linked(folder: Path, main: Main) -> Path:
     for name in (main.name, f"{main.name}.exe", f"{main.name}.wasm"):
         if (folder / name).is_file():
             return folder / name
     raise BuildFailed(f"go build wrote no program for {main.import_path}", hint="is it `package main`?")
-
-
-def _unstripped(main: Main, reason: str) -> Finding:
-    return Finding(
-        id="build.not-stripped",
-        severity="info",
-        message=f"{main.name} is shipped as it was linked: {reason}",
-        hint="build.ldflags: [-w] makes the linker leave DWARF out",
-    )
 
 
 def _unstamped(stderr: bytes) -> Finding:
