@@ -50,7 +50,7 @@ develop: setup $(VENV)/.develop
 $(VENV)/.develop: $(VENV)/.proa
 	@echo 'set-up: installing the tools for development'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[c]'
 	@touch $@
 
 check: develop

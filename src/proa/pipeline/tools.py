@@ -11,6 +11,7 @@ from proa.outside.access import Access
 from proa.outside.command import run
 from proa.outside.docker import daemon_version
 from proa.outside.go import find_go
+from proa.outside.zig import find_zig
 from proa.records.tool import Tool
 
 _PROGRAMS = (
@@ -26,6 +27,13 @@ _PROGRAMS = (
     ),
     ("git", ("--version",), "gives versions, dates and labels", "images have no revision and are dated 1970"),
     ("qemu-aarch64-static", ("--version",), "tries arm64 images here", "arm64 images are not tried on this machine"),
+    ("gcc", ("--version",), "compiles C where build.cc asks for it", "the C compiler of proa[c] is used"),
+    ("cargo", ("--version",), "builds Rust projects", "Rust projects are not built: see rustup.rs"),
+    ("make", ("--version",), "builds projects with a Makefile", "they are not built"),
+    ("cmake", ("--version",), "builds CMake projects", "they are not built"),
+    ("meson", ("--version",), "builds meson projects", "they are not built"),
+    ("gdb", ("--version",), "reads a crash with the files of proa debug", "delve and addr2line read them as well"),
+    ("upx", ("--version",), "is measured by proa tune size", "it is left out of the table; proa never uses it itself"),
     ("kind", ("version",), "takes images by kind:NAME:TAG", "kind: destinations are refused"),
     ("ctr", ("--version",), "takes images by containerd:NAME:TAG", "containerd: destinations are refused"),
 )
@@ -34,7 +42,7 @@ _PROGRAMS = (
 
 def examine(*, environ: Mapping[str, str]) -> tuple[Tool, ...]:
     """Return every neighbour proa can use, found here or not."""
-    return (_go(environ), *(_program(*row, environ=environ) for row in _PROGRAMS), _daemon(environ))
+    return (_go(environ), _zig(environ), *(_program(*row, environ=environ) for row in _PROGRAMS), _daemon(environ))
 
 
 def _go(environ: Mapping[str, str]) -> Tool:
@@ -44,6 +52,14 @@ def _go(environ: Mapping[str, str]) -> Tool:
     except ProaError:
         return Tool(name="go", is_found=False, gives=gives, without=without)
     return Tool(name="go", is_found=True, version=go.version, path=go.program, gives=gives, without=without)
+
+
+def _zig(environ: Mapping[str, str]) -> Tool:
+    gives, without = "compiles C and C++ for every platform, static", "pip install 'proa[c]' brings it"
+    zig = find_zig(environ)
+    if zig is None:
+        return Tool(name="zig", is_found=False, gives=gives, without=without)
+    return Tool(name="zig", is_found=True, version=zig.version, path=zig.program, gives=gives, without=without)
 
 
 def _program(name: str, question: tuple[str, ...], gives: str, without: str, *, environ: Mapping[str, str]) -> Tool:

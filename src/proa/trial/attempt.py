@@ -83,6 +83,9 @@ def try_image(
         emulator = emulation.find_emulator(platform.architecture, environ) if platform.os == here.os else ""
         if not emulator:
             return skip(f"{platform} cannot run on {here} (no static qemu user mode for it here)", limits=limits)
+        if program.interpreter and not program.architecture:
+            reason = f"{platform} cannot run on {here}: only the kernel itself can emulate a script's interpreter"
+            return skip(reason, limits=limits)
     question = _question(rootfs, start, program, config, limits=limits, probe=probe)
     if is_emulated:
         question = msgspec.structs.replace(question, start_timeout_s=_EMULATED_SLOWER * question.start_timeout_s)
