@@ -14,6 +14,7 @@ _COMMANDS = {
     "build": "Build the program, static and proved so.",
     "pack": "Put the program and what it needs into an image.",
     "trial": "Run an image under the limits it is meant for.",
+    "tune": "Find what would make the program smaller, measured.",
     "store": "Look after the local store.",
     "doctor": "Say which tools were found and what is possible.",
 }

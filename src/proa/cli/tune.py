@@ -6,7 +6,9 @@ import importlib
 
 import click
 
-_COMMANDS: dict[str, str] = {}
+_COMMANDS: dict[str, str] = {
+    "size": "Take the program through the chain of flags, one by one, and measure each.",
+}
 
 
 class _Lazy(click.Group):

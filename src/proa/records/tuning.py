@@ -33,10 +33,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     build_s: float | None = None
     """Wall time of compiling and linking, dependencies compiled anew only where the step changes them."""
     ready_s: float | None = None
-    """From start to the first good answer in the trial; None where it was not tried."""
+    """From start to the first good answer in the trial, the median of its runs; None where it was not tried."""
+    ready_runs_s: tuple[float, ...] = ()
+    """The same for each run."""
     rss_bytes: int | None = None
     benchmark_s: tuple[float, ...] = ()
     """Seconds of each run of the benchmark command."""
+    cost: str = ""
+    """What it changes beside the size, in one line: then it is never chosen unasked."""
     is_kept: bool = True
     """False where it did not make the program smaller or did not run: the next step does not stand on it."""
 
@@ -127,3 +131,9 @@ class Deadcode(msgspec.Struct, frozen=True, kw_only=True):
     """Together, for all causes."""
     causes: tuple[Cause, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+def encode_tuning(tuning: SizeTuning | TagTuning | Deadcode) -> bytes:
+    """Return what ``--format json`` prints: the record, its platform written ``os/architecture``."""
+    written: dict[str, Any] = {**msgspec.to_builtins(tuning), "platform": str(tuning.platform)}
+    return msgspec.json.format(msgspec.json.encode(written), indent=2) + b"\n"
