@@ -113,10 +113,21 @@ def write_archive(members: Sequence[Part], file: Path) -> None:
 # OCI archives
 
 
-def oci_parts(descriptor: Descriptor, *, tag: str, store: Store, referrers: Sequence[Descriptor] = ()) -> list[Part]:
-    """Return the parts of an OCI archive: the layout's files, blobs sorted by digest."""
+def oci_parts(
+    descriptor: Descriptor,
+    *,
+    tag: str,
+    store: Store,
+    referrers: Sequence[Descriptor] = (),
+    lists_referrers: bool = True,
+) -> list[Part]:
+    """Return the parts of an OCI archive: the layout's files, blobs sorted by digest.
+
+    Without ``lists_referrers`` the image's own entry names what refers to it.
+    """
     blobs = {blob.digest: blob for image in (descriptor, *referrers) for blob in stored_blobs(image, store)}
-    index = encode_index([entry_for(descriptor, tag), *referrers])
+    unlisted = () if lists_referrers else referrers
+    index = encode_index([entry_for(descriptor, tag, unlisted), *(referrers if lists_referrers else ())])
     return [
         Part(name="oci-layout", size=len(MARKER), content=MARKER),
         Part(name="index.json", size=len(index), content=index),

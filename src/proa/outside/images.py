@@ -87,12 +87,14 @@ def write_image(
     store: Store,
     access: Access,
     referrers: Sequence[Descriptor] = (),
+    lists_referrers: bool = True,
     platform: Platform | None = None,
 ) -> str:
     """Write a stored image or index to a destination and return its reference there, one line for stdout.
 
     ``docker-daemon:`` and ``kind:`` give NAME:TAG, everything else ends in ``@sha256:…``. ``referrers`` go along
-    to registries, layouts and OCI archives. ``platform`` (this machine's) is what one-platform destinations get.
+    to registries, layouts and OCI archives; ``lists_referrers`` makes them entries of their own in the last two.
+    ``platform`` (this machine's) is what one-platform destinations get.
     Raises RegistryRefused, RegistryUnreachable, DaemonUnreachable, ToolMissing, NoSpace, NotWritable, ImageMissing.
     """
     name = destination.name or _NO_NAME
@@ -104,13 +106,22 @@ def write_image(
     if destination.transport == "oci":
         from proa.outside import layout
 
-        layout.write_layout(descriptor, Path(destination.path), tag=_ref_name(name), store=store, referrers=referrers)
+        layout.write_layout(
+            descriptor,
+            Path(destination.path),
+            tag=_ref_name(name),
+            store=store,
+            referrers=referrers,
+            lists_referrers=lists_referrers,
+        )
         return f"{msgspec.structs.replace(destination, name=msgspec.structs.replace(name, digest=''))}{tail}"
     from proa.outside import archive, clusters, docker, registry
 
     match destination.transport:
         case "oci-archive":
-            parts = archive.oci_parts(descriptor, tag=_ref_name(name), store=store, referrers=referrers)
+            parts = archive.oci_parts(
+                descriptor, tag=_ref_name(name), store=store, referrers=referrers, lists_referrers=lists_referrers
+            )
             archive.write_archive(parts, Path(destination.path))
         case "docker-archive":
             chosen, manifest = one_image(descriptor, here, store=store)

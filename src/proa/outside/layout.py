@@ -2,6 +2,9 @@
 
 Writing keeps what is there: entries under other tags stay, the same tag (or the untagged entry) is replaced, blobs
 that only the replaced entry named are removed, and index.json changes last, by rename.
+
+What refers to an image is listed in index.json as an entry of its own where that was asked for. Otherwise the image's
+entry names it in an annotation: skopeo 1.9.3 and crane 0.21.7 take a layout with a single entry only, and accept this.
 Source: https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
 """
 
@@ -31,11 +34,13 @@ from proa.outside.manifests import (
     stored_blobs,
 )
 from proa.outside.store import Store, check_room, disk_errors
-from proa.records.oci import INDEX, INDEX_TYPES, MANIFEST_TYPES, Descriptor, Index, Manifest
+from proa.records.oci import INDEX, INDEX_TYPES, MANIFEST, MANIFEST_TYPES, Descriptor, Index, Manifest, is_digest
 from proa.records.platform import Platform
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"
+REFERRERS = "vnd.proa.referrers"
+"""The annotation that names what refers to an image and is no entry itself: digests of manifests, by commas."""
 _CHUNK_BYTES = 1 << 20
 _STALE_S = 3600.0
 
@@ -47,11 +52,22 @@ def tag_of(entry: Descriptor) -> str:
     return (entry.annotations or {}).get(REF_NAME, "")
 
 
-def entry_for(descriptor: Descriptor, tag: str) -> Descriptor:
-    """Return the entry of index.json for an image under a tag."""
-    kept = {key: value for key, value in (descriptor.annotations or {}).items() if key != REF_NAME}
-    annotations = {**kept, **({REF_NAME: tag} if tag else {})}
+def entry_for(descriptor: Descriptor, tag: str, unlisted: Sequence[Descriptor] = ()) -> Descriptor:
+    """Return the entry of index.json for an image under a tag; ``unlisted`` refer to it and get no entry."""
+    kept = {key: value for key, value in (descriptor.annotations or {}).items() if key not in (REF_NAME, REFERRERS)}
+    named = {REFERRERS: ",".join(each.digest for each in unlisted)} if unlisted else {}
+    annotations = {**kept, **({REF_NAME: tag} if tag else {}), **named}
     return msgspec.structs.replace(descriptor, annotations=annotations or None)
+
+
+def unlisted_referrers(entry: Descriptor) -> tuple[str, ...]:
+    """Return the digests of what refers to an image of index.json and is named beside it.
+
+    >>> unlisted_referrers(Descriptor(media_type="", digest="", size=0, annotations={REFERRERS: "../x"}))
+    ()
+    """
+    named = (entry.annotations or {}).get(REFERRERS, "")
+    return tuple(digest for digest in named.split(",") if is_digest(digest))
 
 
 def merge(there: Sequence[Descriptor], tag: str, added: Sequence[Descriptor]) -> tuple[Descriptor, ...]:
@@ -141,6 +157,14 @@ def take_blob(blob: Descriptor, open_blob: OpenBlob, store: Store, place: str) -
 def read_layout(folder: Path, *, tag: str, digest: str, platform: Platform, store: Store) -> Descriptor:
     """Fetch one platform's image from a layout folder into the store. Raises ImageMissing, BaseUnfit."""
     place = f"oci:{folder}"
+    entries, open_blob = open_layout(folder)
+    entry = choose_entry(entries, tag=tag, digest=digest, place=place)
+    return take_image(entry, platform, open_blob=open_blob, store=store, place=place)
+
+
+def open_layout(folder: Path) -> tuple[tuple[Descriptor, ...], OpenBlob]:
+    """Return a layout's entries, and how its blobs are opened. Raises ImageMissing, BaseUnfit, NotWritable."""
+    place = f"oci:{folder}"
     try:
         with disk_errors(folder), (folder / "index.json").open("rb") as file:
             content = file.read(DOCUMENT_BYTES + 1)
@@ -154,15 +178,21 @@ def read_layout(folder: Path, *, tag: str, digest: str, platform: Platform, stor
         except FileNotFoundError as error:
             raise ImageMissing(f"{place} lacks blob {wanted}") from error
 
-    entry = choose_entry(read_index(content, place), tag=tag, digest=digest, place=place)
-    return take_image(entry, platform, open_blob=open_blob, store=store, place=place)
+    return read_index(content, place), open_blob
 
 
 def write_layout(
-    descriptor: Descriptor, folder: Path, *, tag: str, store: Store, referrers: Sequence[Descriptor] = ()
+    descriptor: Descriptor,
+    folder: Path,
+    *,
+    tag: str,
+    store: Store,
+    referrers: Sequence[Descriptor] = (),
+    lists_referrers: bool = True,
 ) -> None:
     """Put a stored image into a layout folder, which is made where it is missing.
 
+    Without ``lists_referrers`` the image's own entry names what refers to it.
     Raises NotWritable, NoSpace, ImageMissing, BaseUnfit for a folder whose index.json is broken.
     """
     is_new = not folder.exists()
@@ -178,7 +208,10 @@ def write_layout(
             raise NotWritable(f"{folder} cannot be made: {error.strerror}") from error
         with _locked(folder):
             try:
-                _write(descriptor, folder, tag=tag, store=store, referrers=referrers)
+                unlisted = () if lists_referrers else referrers
+                entry = entry_for(descriptor, tag, unlisted)
+                listed = referrers if lists_referrers else ()
+                _write((entry, *listed), folder, tag=tag, store=store, unlisted=unlisted)
             except BaseException:
                 # Another writer may have filled it meanwhile: then it has an index.
                 if is_new and not (folder / "index.json").exists():
@@ -186,14 +219,15 @@ def write_layout(
                 raise
 
 
-def _write(descriptor: Descriptor, folder: Path, *, tag: str, store: Store, referrers: Sequence[Descriptor]) -> None:
+def _write(
+    added: Sequence[Descriptor], folder: Path, *, tag: str, store: Store, unlisted: Sequence[Descriptor]
+) -> None:
     index = folder / "index.json"
     there = read_index(index.read_bytes(), f"oci:{folder}") if index.exists() else ()
-    added = (entry_for(descriptor, tag), *referrers)
     entries = merge(there, tag, added)
     (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    for image in (descriptor, *referrers):
+    for image in (*added, *unlisted):
         for blob in stored_blobs(image, store):
             _copy(store.blob_path(blob.digest), _blob_path(folder, blob.digest))
     if not (folder / "oci-layout").exists():
@@ -218,6 +252,8 @@ def _reachable(folder: Path, entry: Descriptor) -> Iterator[str]:
     yield entry.digest
     if entry.media_type not in INDEX_TYPES | MANIFEST_TYPES:
         return
+    for digest in unlisted_referrers(entry):
+        yield from _reachable(folder, Descriptor(media_type=MANIFEST, digest=digest, size=0))
     path = _blob_path(folder, entry.digest)
     if path.exists():
         for part in parts(read_document(path.read_bytes(), entry.media_type)):

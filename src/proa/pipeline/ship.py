@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shi
                 early.result()
             packed = steps.pack_image(work, binary, needs, project=project, base=base)
             tried = steps.try_program(work, packed.image, project, needs) if should_try else None
-            images.append(msgspec.structs.replace(packed.image, trial=tried))
+            images.append(msgspec.structs.replace(packed.image, trial=tried, binary=binary))
             findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
             left_out = left_out or needs.left_out
     if not should_try:
@@ -192,6 +192,7 @@ def _publish(
     with log.stage("publish"):
         named = msgspec.structs.replace(shipment, reference=_reference(places[0], whole))
         record = publish.attach_shipment(msgspec.json.encode(document(named)), whole, store=store)
+        referrers = (record, *_debug_files(shipment.images, store))
         references = []
         findings = list(shipment.findings)
         for place in places:
@@ -200,10 +201,16 @@ def _publish(
             bench.say(f"publishing {place}")
             is_known = place.transport == "store" and store.reference(str(place.name)) == whole
             log.note("publish", "hit" if is_known else "miss")
-            # An exported folder or archive holds only the image: other tools refuse one with two entries.
-            is_plain = place.transport in ("oci", "oci-archive") and not with_referrers
-            referrers = () if is_plain else (record,)
-            references.append(write_image(whole, place, store=store, access=bench.access, referrers=referrers))
+            reference = write_image(
+                whole,
+                place,
+                store=store,
+                access=bench.access,
+                referrers=referrers,
+                # Other tools refuse an exported folder or archive with more entries than the image's.
+                lists_referrers=with_referrers,
+            )
+            references.append(reference)
     return msgspec.structs.replace(
         named,
         reference=references[0],
@@ -211,6 +218,18 @@ def _publish(
         timings_s={**shipment.timings_s, **log.timings_s},
         cache={**shipment.cache, **log.cache},
     )
+
+
+def _debug_files(images: Sequence[Image], store: Store) -> Iterator[Descriptor]:
+    """Keep every platform's debug file beside its image, and yield the artifacts' descriptors."""
+    from proa import publish
+
+    for image in images:
+        if image.binary is not None:
+            program = image.entrypoint[0] if image.entrypoint else image.binary.name
+            artifact = publish.attach_debug(image.binary, image.manifest, program=program, store=store)
+            if artifact is not None:
+                yield artifact
 
 
 def _one_platform(place: Reference) -> Finding:

@@ -5,6 +5,7 @@ Source: image-spec manifest.md, "Guidelines for Artifact Usage", and distributio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from proa.records.oci import EMPTY, MANIFEST, Descriptor, Manifest
 
 SHIPMENT = "application/vnd.proa.shipment.v1+json"
 _EMPTY_DOCUMENT = b"{}"
-_TITLE = "org.opencontainers.image.title"
+TITLE = "org.opencontainers.image.title"
 _VOLATILE = ("timings_s", "cache")
 """What differs between two runs that did the same."""
 
@@ -31,21 +32,39 @@ def attach_shipment(document: bytes, subject: Descriptor, *, store: Store) -> De
 
 def attach(document: bytes, subject: Descriptor, *, media_type: str, title: str, store: Store) -> Descriptor:
     """Keep any document beside an image, as an artifact of that type, and return the artifact's descriptor."""
-    empty = Descriptor(media_type=EMPTY, digest=store.put_blob(_EMPTY_DOCUMENT), size=len(_EMPTY_DOCUMENT))
     layer = Descriptor(
-        media_type=media_type, digest=store.put_blob(document), size=len(document), annotations={_TITLE: title}
+        media_type=media_type, digest=store.put_blob(document), size=len(document), annotations={TITLE: title}
     )
+    return attach_blob(layer, subject, artifact_type=media_type, store=store)
+
+
+def attach_blob(
+    layer: Descriptor,
+    subject: Descriptor,
+    *,
+    artifact_type: str,
+    annotations: Mapping[str, str] | None = None,
+    store: Store,
+) -> Descriptor:
+    """Keep a blob of the store beside an image, as an artifact of that type, and return the artifact's descriptor."""
+    empty = Descriptor(media_type=EMPTY, digest=store.put_blob(_EMPTY_DOCUMENT), size=len(_EMPTY_DOCUMENT))
+    said = dict(sorted(annotations.items())) if annotations else None
     manifest = Manifest(
         schema_version=2,
         media_type=MANIFEST,
-        artifact_type=media_type,
+        artifact_type=artifact_type,
         config=empty,
         layers=(layer,),
         subject=Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size),
+        annotations=said,
     )
     content = msgspec.json.encode(manifest)
     descriptor = Descriptor(
-        media_type=MANIFEST, digest=store.put_blob(content), size=len(content), artifact_type=media_type
+        media_type=MANIFEST,
+        digest=store.put_blob(content),
+        size=len(content),
+        artifact_type=artifact_type,
+        annotations=said,
     )
     store.add_referrer(subject.digest, descriptor)
     return descriptor
