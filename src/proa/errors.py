@@ -77,11 +77,11 @@ class WrongConfiguration(WrongInput):
 
 
 class NoProject(WrongInput):
-    """There is no Go module here."""
+    """There is no project here."""
 
     code = "PROA203"
-    meaning = "No go.mod or go.work was found in this folder or above it."
-    remedy = "run proa inside a Go module, or make one: go mod init example.com/name"
+    meaning = "No go.mod or go.work was found in this folder or above it, nor the file of another build system in it."
+    remedy = "proa looks for go.mod (here or above), Cargo.toml, meson.build, CMakeLists.txt and Makefile"
 
 
 class NoMain(WrongInput):

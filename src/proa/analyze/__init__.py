@@ -10,30 +10,39 @@ if TYPE_CHECKING:
     from proa.analyze.facts import read_facts
     from proa.analyze.graph import list_graph, modules_of, packages_of
     from proa.analyze.key import content_key, imports_key
+    from proa.analyze.native import cargo_mains, find_system, folder_of, native_main
     from proa.analyze.needs import find_needs
     from proa.analyze.project import read_project
 
 __all__ = [
+    "cargo_mains",
     "content_key",
     "explain_failure",
     "find_needs",
+    "find_system",
+    "folder_of",
     "imports_key",
     "list_graph",
     "may_use_cgo",
     "modules_of",
+    "native_main",
     "packages_of",
     "read_facts",
     "read_project",
 ]
 
 _HOMES = {
+    "cargo_mains": "proa.analyze.native",
     "content_key": "proa.analyze.key",
     "explain_failure": "proa.analyze.cgo",
     "find_needs": "proa.analyze.needs",
+    "find_system": "proa.analyze.native",
+    "folder_of": "proa.analyze.native",
     "imports_key": "proa.analyze.key",
     "list_graph": "proa.analyze.graph",
     "may_use_cgo": "proa.analyze.cgo",
     "modules_of": "proa.analyze.graph",
+    "native_main": "proa.analyze.native",
     "packages_of": "proa.analyze.graph",
     "read_facts": "proa.analyze.facts",
     "read_project": "proa.analyze.project",

@@ -21,7 +21,7 @@ from proa.outside.store import Store
 from proa.records.configuration import BuildSettings, Configuration, settings_of
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
-from proa.records.project import Git, Graph, Main
+from proa.records.project import Git, Graph, Main, Native
 from proa.records.request import Request
 
 Say = Callable[[str], None]
@@ -56,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """One per platform: the content of everything that is compiled."""
     findings: tuple[Finding, ...] = ()
+    native: Native | None = None
+    """Set where the go command does not build the program; then the graphs have no packages, and ``go`` is not used."""
 
 
 def open_bench(request: Request, environ: Mapping[str, str], say: Say, warn: Say | None = None) -> Bench:
@@ -83,7 +85,12 @@ def lay_plans(
     home = _home(directory, request.sources[0])
     loaded = load_configuration(home, environ=bench.environ)
     common, _ = settings_of(loaded.configuration, (), request.overrides)
-    platforms = _platforms(request.platforms or common.platforms, is_image=is_image)
+    if (system := analyze.find_system(request.sources, directory=directory, wanted=common.build.system)) is not None:
+        from proa.pipeline.native import lay_native_plans
+
+        platforms = chosen_platforms(request.platforms or common.platforms, is_image=True)
+        return lay_native_plans(bench, request, system=system, directory=directory, platforms=platforms)
+    platforms = chosen_platforms(request.platforms or common.platforms, is_image=is_image)
     is_local = any("@" not in source for source in request.sources)
     go = find_go(bench.environ, wanted=find_wanted(home, bench.environ) if is_local else "")
     with ThreadPoolExecutor(max_workers=len(platforms) + 1) as pool:
@@ -175,7 +182,8 @@ def _home(directory: Path, source: str) -> Path:
     return folder.resolve() if "@" not in source and folder.is_dir() else directory
 
 
-def _platforms(words: Sequence[str], *, is_image: bool) -> tuple[Platform, ...]:
+def chosen_platforms(words: Sequence[str], *, is_image: bool) -> tuple[Platform, ...]:
+    """Return the platforms asked for, this machine's where there are none. Raises WrongUsage."""
     platforms = tuple(dict.fromkeys(Platform.parse(word) for word in words)) or (this_platform(),)
     for platform in platforms:
         if is_image and platform.os != "linux":

@@ -110,6 +110,10 @@ def kept(
 def analyze_source(work: Work) -> Project:
     """Return all that the source says of the program, on its first platform."""
     plan = work.plan
+    if plan.native is not None:
+        from proa.pipeline.native import read_native
+
+        return read_native(work.bench, plan)
     graph, packages = plan.graphs[0], analyze.packages_of(plan.main, plan.graphs[0])
 
     def read() -> Project:
@@ -139,6 +143,8 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
     store = bench.store
     waiting: dict[str, list[Plan]] = {}
     for plan in plans:
+        if plan.native is not None:
+            continue
         if any(store.stage("build", _build_key(plan, number)) is None for number in range(len(plan.platforms))):
             waiting.setdefault(key_of(plan.settings.build, plan.git, plan.go.program), []).append(plan)
     for group in waiting.values():
@@ -174,6 +180,10 @@ def build_program(work: Work, number: int) -> Binary:
 
     def make() -> Binary:
         bench.say(f"building {plan.main.name} for {platform}")
+        if plan.native is not None:
+            from proa.pipeline.native import build_native
+
+            return build_native(bench, plan, platform)
         with ThreadPoolExecutor(1) as pool:
             # Reading the program needs libraries that take 0.1 s to import: hidden behind the linker's time.
             for name in ("numpy", "tree_sitter", "tree_sitter_go", "deflate"):
@@ -202,6 +212,10 @@ def find_needs(work: Work, number: int, binary: Binary) -> Needs:
 
     def make() -> Needs:
         work.bench.say(f"reading what {plan.main.name} needs at run time")
+        if plan.native is not None:
+            from proa.pipeline.native import find_native_needs
+
+            return find_native_needs(work.bench, plan, binary)
         packages = analyze.packages_of(plan.main, plan.graphs[number])
         return analyze.find_needs(store.blob_path(binary.unstripped_digest), plan.main, packages)
 

@@ -1,6 +1,8 @@
-"""A Go project as the go command and its own source describe it."""
+"""A Go project as the go command and its own source describe it; one of another language as its build system does."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -59,6 +61,24 @@ class Main(msgspec.Struct, frozen=True, kw_only=True):
     """Names and values laid over the go command's environment for this program, such as GOWORK=off."""
     language: Language = "go"
     """For other languages ``import_path`` is the project folder's name and the program's: ``shop/api``."""
+
+
+System = Literal["make", "cmake", "meson", "cargo", "binary"]
+"""What builds a program that the go command does not; ``binary`` is built already."""
+
+
+class Native(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program comes about that the go command does not build."""
+
+    system: System
+    directory: str
+    """The project's root, where the build system's own file is; for ``binary`` the folder of the file."""
+    file: str = ""
+    """The finished program, for ``binary``."""
+    package: str = ""
+    """The Cargo package that has the program; ``Main.name`` is the binary target's."""
+    version: str = ""
+    """What Cargo.toml, project() in CMakeLists.txt or meson.build say."""
 
 
 class CgoUse(msgspec.Struct, frozen=True, kw_only=True):
