@@ -8,14 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from proa.build import templates
+from proa.build import cross, templates
 from proa.build.complaints import error_of
+from proa.build.cross import c_compilers
 from proa.build.finish import finish
 from proa.build.flags import Words, words
 from proa.errors import BuildFailed
 from proa.outside.go import Go, read_setting
 from proa.outside.golist import build_environment
 from proa.outside.store import Store
+from proa.outside.zig import Compilers
 from proa.records.binary import Binary
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
@@ -50,10 +52,10 @@ def build_all(
 
     Together they use about ``jobs`` cores. Raises what ``build`` raises; then no program counts as built.
     """
-    chosen = words_of(settings, git=git, go=go)
     groups = [(group, platform) for group in together(mains) for platform in dict.fromkeys(platforms)]
     side_by_side = max(1, min(len(groups), jobs))
-    ask = _Ask(words=chosen, settings=settings, git=git, go=go, store=store, jobs=max(1, jobs // side_by_side))
+    chosen = {platform: _C.of(settings, platform, git=git, go=go, store=store) for platform in platforms}
+    ask = _Ask(chosen=chosen, settings=settings, git=git, go=go, store=store, jobs=max(1, jobs // side_by_side))
     with ThreadPoolExecutor(side_by_side) as pool:
         waiting = [pool.submit(ask.build, group, platform) for group, platform in groups]
         try:
@@ -68,9 +70,14 @@ def build_all(
     }
 
 
-def words_of(settings: BuildSettings, *, git: Git, go: Go) -> Words:
-    """Return the flags and environment of the build, starting nothing. Raises WrongUsage, WrongConfiguration."""
-    return words(settings, templates.fields(git, go.environment), goflags=read_setting("GOFLAGS", go))
+def words_of(settings: BuildSettings, *, git: Git, go: Go, found: Compilers | None = None) -> Words:
+    """Return the flags and environment of the build, starting nothing. Raises WrongUsage, WrongConfiguration.
+
+    ``found`` are the compilers that link the program, where cgo is on.
+    """
+    is_static_c = settings.cgo == "on" and found is not None
+    known = templates.fields(git, go.environment)
+    return words(settings, known, goflags=read_setting("GOFLAGS", go), is_static_c=is_static_c)
 
 
 def together(mains: Sequence[Main]) -> list[list[Main]]:
@@ -90,10 +97,24 @@ def _place(main: Main) -> tuple[object, ...]:
     return main.module_directory or main.directory, main.go_flags, main.go_environment, bool(main.module_version)
 
 
+class _C(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs from platform to platform: the compilers for C, and the words of the build."""
+
+    found: Compilers | None
+    words: Words
+
+    @classmethod
+    def of(cls, settings: BuildSettings, platform: Platform, *, git: Git, go: Go, store: Store) -> _C:
+        found = None
+        if settings.cgo == "on":
+            found = c_compilers(settings, platform, environ=go.environment, root=store.root)
+        return cls(found=found, words=words_of(settings, git=git, go=go, found=found))
+
+
 class _Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for all programs of one call."""
 
-    words: Words
+    chosen: dict[Platform, _C]
     settings: BuildSettings
     git: Git
     go: Go
@@ -102,6 +123,7 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     def build(self, mains: Sequence[Main], platform: Platform) -> list[Binary]:
         """Build programs of one place for one platform."""
+        found = self.chosen[platform].found
         with self.store.folder() as folder:
             findings = self._compile(mains, platform, folder / "linked")
             return [
@@ -111,6 +133,8 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
                     platform=platform,
                     settings=self.settings,
                     store=self.store,
+                    libc=found.libc if found else "",
+                    compiler=found.name if found else "",
                     uses_cgo=self.settings.cgo == "on",
                     findings=findings,
                 )
@@ -118,7 +142,7 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
             ]
 
     def _compile(self, mains: Sequence[Main], platform: Platform, target: Path) -> tuple[Finding, ...]:
-        findings = [_empty_finding(action) for action in self.words.empty_fields]
+        findings = [_empty_finding(action) for action in self.chosen[platform].words.empty_fields]
         should_stamp = self.settings.stamp and bool(self.git.revision) and not mains[0].module_version
         ran = self._go_build(mains, platform, target, vcs="auto" if should_stamp else "false")
         if ran and should_stamp and _NO_STAMP in ran:
@@ -131,21 +155,25 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
     def _go_build(self, mains: Sequence[Main], platform: Platform, target: Path, *, vcs: str) -> bytes | None:
         """Run ``go build``; return what it complained of, or None where it went well."""
         main = mains[0]
-        settings = msgspec.structs.replace(self.settings, env=self.words.environment)
+        chosen = self.chosen[platform]
+        settings = msgspec.structs.replace(self.settings, env=chosen.words.environment)
+        laid = build_environment(platform, settings)
+        if chosen.found is not None:
+            laid |= cross.environment(chosen.found, settings, self.go.environment)
         ran = self.go.call(
             [
                 "build",
                 f"-buildvcs={vcs}",
                 f"-p={self.jobs}",
                 *main.go_flags,
-                *self.words.flags,
+                *chosen.words.flags,
                 "-o",
                 f"{target}/",
                 "--",
                 *(one.import_path for one in mains),
             ],
             directory=Path(main.module_directory or main.directory),
-            environment={**build_environment(platform, settings), **dict(main.go_environment)},
+            environment={**laid, **dict(main.go_environment)},
             accept=None,
         )
         return ran.stderr or ran.stdout or b"go build failed" if ran.status else None

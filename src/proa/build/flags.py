@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -26,6 +27,11 @@ _SWITCHES = frozenset(
     ("a", "n", "v", "x", "work", "race", "msan", "asan", "cover", "trimpath", "linkshared", "modcacherw", "json", "i")
 )
 """Flags that take no word after them. Source: `go help build`."""
+_LINK_SWITCHES = frozenset(
+    ("V", "a", "asan", "aslr", "bindnow", "c", "checklinkname", "compressdwarf", "d", "debugnosplit", "dumpdep", "e")
+    + ("f", "g", "h", "linkshared", "msan", "n", "pruneweakmap", "race", "s", "v", "w")
+)
+"""Flags of the linker that take no word after them. Source: `go tool link`."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +43,10 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Template fields that were used and have no value here."""
 
 
-def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = "") -> Words:
+def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = "", is_static_c: bool = False) -> Words:
     """Return the flags and environment for these settings; ``goflags`` is the user's GOFLAGS.
 
+    ``is_static_c``: a C compiler links, statically; the user's own flags for the linker are joined with that.
     ``-trimpath`` comes first, so that a user who wants paths can say ``-trimpath=false``.
     Raises WrongUsage for what is refused, WrongConfiguration for what cannot be understood.
     """
@@ -51,9 +58,14 @@ def words(settings: BuildSettings, known: templates.Fields, *, goflags: str = ""
         raise WrongConfiguration(f"build.env.{name} is decided elsewhere", hint=_INSTEAD.get(name, "use --platform"))
     ldflags = link_words(settings.ldflags, known)
     refuse(filled, where="build.flags")
-    refuse(split(environment.get("GOFLAGS", goflags), where="GOFLAGS"), where="GOFLAGS")
+    always = split(environment.get("GOFLAGS", goflags), where="GOFLAGS")
+    refuse(always, where="GOFLAGS")
     if ldflags and "ldflags" in _names(filled):
         raise WrongConfiguration("build.flags has -ldflags beside build.ldflags", hint="keep one of them")
+    if is_static_c:
+        theirs = ldflags or _plain_ldflags(filled, "build.flags") or _plain_ldflags(always, "GOFLAGS")
+        ldflags = static_link(theirs)
+        filled = tuple(without(filled, "ldflags"))
     own = ["-trimpath"]
     own += [f"-tags={','.join(settings.tags)}"] if settings.tags else []
     own += [f"-ldflags={ldflags}"] if ldflags else []
@@ -72,7 +84,7 @@ def refuse(flags: Sequence[str], *, where: str) -> None:
             raise WrongUsage(f"-buildmode={value} in {where} makes no program that can be run")
 
 
-def _names(flags: Sequence[str]) -> dict[str, str]:
+def _names(flags: Sequence[str], switches: frozenset[str] = _SWITCHES) -> dict[str, str]:
     """Return the flags by name with their values; a switch has none."""
     found: dict[str, str] = {}
     waiting = ""
@@ -83,8 +95,64 @@ def _names(flags: Sequence[str]) -> dict[str, str]:
         elif word.startswith("-"):
             name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
             found[name] = value
-            waiting = "" if equals or name in _SWITCHES else name
+            waiting = "" if equals or name in switches else name
     return found
+
+
+def tags_of(flags: Sequence[str]) -> tuple[str, ...]:
+    """Return the build tags among flags.
+
+    >>> tags_of(["-v", "-tags", "a,b"])
+    ('a', 'b')
+    """
+    return tuple(re.split(r"[,\s]+", _names(flags).get("tags", "").strip(", "))) if _names(flags).get("tags") else ()
+
+
+def without(flags: Sequence[str], left_out: str) -> list[str]:
+    """Return flags without those of one name, however they are written.
+
+    >>> without(["-tags", "a", "-v", "--tags=b"], "tags")
+    ['-v']
+    """
+    found: list[str] = []
+    is_value = False
+    for word in flags:
+        name, equals, _ = word.lstrip("-").partition("=")
+        if is_value:
+            is_value = False
+        elif word.startswith("-") and name == left_out:
+            is_value = not equals
+        else:
+            found.append(word)
+    return found
+
+
+def _plain_ldflags(flags: Sequence[str], where: str) -> str:
+    """Return the value of -ldflags for the main package. Raises WrongConfiguration for another pattern."""
+    value = _names(flags).get("ldflags", "").strip()
+    if value and not value.startswith("-"):
+        pattern, _, value = value.partition("=")
+        if pattern != "all":
+            raise WrongConfiguration(
+                f"-ldflags={pattern}=… in {where} cannot be joined with the flags that link C",
+                hint="put what the main package needs into build.ldflags",
+            )
+    return value
+
+
+def static_link(ldflags: str) -> str:
+    """Return the value of -ldflags with which the C compiler links, and links statically; the user's own stays.
+
+    >>> static_link("-s -extldflags=-Wl,-z,now")
+    "-linkmode=external -s '-extldflags=-static -Wl,-z,now'"
+    """
+    words = split(ldflags, where="-ldflags")
+    named = _names(words, _LINK_SWITCHES)
+    theirs = split(named.get("extldflags", ""), where="-extldflags")
+    is_chosen = any(word in ("-static", "--static", "-static-pie") for word in theirs)
+    extern = " ".join(quote(word) for word in (theirs if is_chosen else ["-static", *theirs]))
+    mode = [] if "linkmode" in named else ["-linkmode=external"]
+    return " ".join(quote(word) for word in [*mode, *without(words, "extldflags"), f"-extldflags={extern}"])
 
 
 def link_words(entries: Sequence[str], known: templates.Fields) -> str:
