@@ -304,8 +304,11 @@ def _is_stored(store: Store, image: Image) -> bool:
     return store.has_blob(image.digest) and all(store.has_blob(layer.digest) for layer in image.layers)
 
 
-def try_program(work: Work, image: Image, project: Project, needs: Needs) -> Trial:
-    """Return what the image did when it was run under its limits; a run that went well is not repeated."""
+def try_program(work: Work, image: Image, project: Project, needs: Needs, *, run: int = 0) -> Trial:
+    """Return what the image did when it was run under its limits; a run that went well is not repeated.
+
+    A ``run`` above 0 is one of several that are compared: each is kept on its own, and none is traced.
+    """
     bench, settings = work.bench, work.plan.settings.trial
     limits = limits_of(settings, user=image.user)
     probe = probe_of(
@@ -326,12 +329,13 @@ def try_program(work: Work, image: Image, project: Project, needs: Needs) -> Tri
             probe=probe,
             names=names,
             needs=needs,
+            should_trace=not run,
         )
 
     return kept(
         work,
         "trial",
-        key_of("trial", image.digest, limits, probe, settings.engine, names, needs),
+        key_of("trial", image.digest, limits, probe, settings.engine, names, needs, *([run] if run else [])),
         kind=Trial,
         make=make,
         is_whole=lambda trial: trial.verdict in ("ready", "started", "not-ready"),
@@ -348,6 +352,7 @@ def run_image(
     probe: Probe,
     names: tuple[str, ...] = (),
     needs: Needs | None = None,
+    should_trace: bool = True,
 ) -> Trial:
     """Unpack an image of the store and run it under limits; nothing of it is left afterwards."""
     from proa import trial
@@ -366,6 +371,7 @@ def run_image(
             environ=bench.environ,
             environment=names,
             needs=needs,
+            should_trace=should_trace,
             progress=bench.say,
         )
 
