@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from proa.build import build, build_all
-from proa.build.strip import strip
+from proa.build.split import split
 from proa.errors import BuildFailed, LockBroken, ModuleMissing, NeedsC
 from proa.outside import elf
 from proa.outside.go import Go, find_go
@@ -172,7 +172,7 @@ def test_stripping_does_what_the_linkers_own_flags_do(tmp_path: Path, go: Go, ar
     levels: list[tuple[Strip, str]] = [("dwarf", "-w"), ("all", "-s -w")]
     for level, ldflags in levels:
         stripped = tmp_path / f"ours-{level}"
-        assert strip(linked, stripped, level) == ""
+        assert split(linked, stripped, level).reason == ""
         stripped.chmod(0o755)
         theirs = _link(tmp_path, go, architecture, ldflags=ldflags, mode=mode)
         assert stripped.stat().st_size <= theirs.stat().st_size * 1.01

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fakes import elf_files
 from fakes.elf_files import Form
-from proa.build.strip import plan, strip
+from proa.build.split import Split, split
+from proa.build.strip import plan
 from proa.errors import ProaError
 from proa.outside import elf
 from proa.outside.elf import Elf
@@ -28,7 +29,7 @@ FORMS = [
 def _stripped(folder: Path, form: Form, level: Strip) -> tuple[Elf, Elf]:
     linked, target = folder / "linked", folder / f"stripped-{level}"
     linked.write_bytes(elf_files.program(form))
-    assert strip(linked, target, level) == ""
+    assert split(linked, target, level).reason == ""
     return elf.open_elf(linked), elf.open_elf(target)
 
 
@@ -80,7 +81,7 @@ def test_all_leaves_out_symbols_as_well_and_keeps_the_comment(tmp_path: Path, fo
 def test_stripping_twice_changes_nothing_more(tmp_path: Path, form: Form, level: Strip) -> None:
     _stripped(tmp_path, form, level)
     again = tmp_path / "again"
-    assert strip(tmp_path / f"stripped-{level}", again, level) == ""
+    assert split(tmp_path / f"stripped-{level}", again, level).reason == ""
     assert not again.exists()
 
 
@@ -93,7 +94,7 @@ def test_the_same_file_strips_to_the_same_bytes(tmp_path: Path) -> None:
 
 def test_none_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "linked").write_bytes(elf_files.program(Form()))
-    assert strip(tmp_path / "linked", tmp_path / "stripped", "none") == ""
+    assert split(tmp_path / "linked", tmp_path / "stripped", "none") == Split()
     assert not (tmp_path / "stripped").exists()
 
 
@@ -106,13 +107,13 @@ def test_none_writes_nothing(tmp_path: Path) -> None:
 )
 def test_what_is_not_understood_is_kept_and_told(tmp_path: Path, form: Form, why: str) -> None:
     (tmp_path / "linked").write_bytes(elf_files.program(form))
-    assert why in strip(tmp_path / "linked", tmp_path / "stripped", "dwarf")
+    assert why in split(tmp_path / "linked", tmp_path / "stripped", "dwarf").reason
     assert not (tmp_path / "stripped").exists()
 
 
 def test_what_is_not_elf_is_kept_and_told(tmp_path: Path) -> None:
     (tmp_path / "linked").write_bytes(b"MZ" + b"\0" * 100)
-    assert strip(tmp_path / "linked", tmp_path / "stripped", "all") == "it is not an ELF file"
+    assert split(tmp_path / "linked", tmp_path / "stripped", "all").reason == "it is not an ELF file"
 
 
 def test_names_that_share_the_symbols_table_are_kept_whole(tmp_path: Path) -> None:
@@ -139,8 +140,8 @@ def test_a_damaged_file_is_planned_within_bounds_or_not_at_all(
     except ProaError:
         return
     if made is not None and not isinstance(made, str):
-        assert made.total_bytes <= len(damaged)
-        assert made.kept_bytes <= len(damaged)
+        assert made.pieces.total_bytes <= len(damaged) + 512
+        assert all(piece.start + piece.size <= len(damaged) for piece in made.pieces.pieces)
 
 
 @given(st.binary(max_size=40))
@@ -150,4 +151,4 @@ def test_any_build_id_survives(content: bytes) -> None:
     made = plan(before, "all")
     assert made is not None
     assert not isinstance(made, str)
-    assert made.kept_bytes >= max(segment.offset + segment.file_bytes for segment in before.segments)
+    assert made.pieces.pieces[0].size >= max(segment.offset + segment.file_bytes for segment in before.segments)

@@ -2,76 +2,75 @@
 
 Linking once and stripping afterwards gives both files for the price of one link. Invariants:
 (1) every allocated section and every segment keeps its bytes and its offset; (2) only sections that are not part of
-the running program go or move; (3) what is not understood is not touched: ``plan`` then says why.
+the running program go, move or are added; (3) what is not understood is not touched: ``plan`` then says why.
 """
 
 from __future__ import annotations
 
-import os
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
 
+from proa.build import symbols
+from proa.build.headers import (
+    aligned,
+    has_usual_entries,
+    header_bytes,
+    header_fields,
+    info_is_section,
+    named,
+    new_section,
+    section_form,
+    section_table,
+)
+from proa.build.pieces import Piece, Pieces
 from proa.outside import elf
 from proa.outside.elf import Elf, Section
-from proa.outside.store import disk_errors
 from proa.records.binary import Strip
 
+DEBUG_LINK = ".gnu_debuglink"
 _DEBUG = (".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gdb_index")
 _MOST_ALIGNMENT = 4096
-_CHUNK_BYTES = 1 << 20
-_ABSOLUTE = 0xFFF1
-"""SHN_ABS: a symbol that belongs to no section."""
+_CRC_BYTES = 4
+_MOST_ADDED_BYTES = 512
+"""What new sections may add to the file beside their own bytes: headers, names, alignment."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A stripped file as pieces: ranges of the linked file and new bytes, laid over a copy of its start."""
+class Stripping(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program is written without what a level leaves out."""
 
-    kept_bytes: int
-    """So much is copied as it is; it holds all that runs."""
-    moved: tuple[tuple[int, int, int], ...]
-    """Ranges of the linked file: target offset, source offset, size."""
-    written: tuple[tuple[int, bytes], ...]
-    """New bytes and where they go, after everything else."""
-    total_bytes: int
+    pieces: Pieces
+    gone: frozenset[int]
+    """Numbers of the sections that are left out."""
+    changed: frozenset[int]
+    """Numbers of symbol tables that stay with other section numbers in them."""
+    crc_at: int = 0
+    """Where the checksum of the debug file belongs, which is known last; 0 where there is no link."""
+    unmatched: tuple[str, ...] = ()
+    """Words of ``keep`` that no symbol matches."""
 
 
-def strip(linked: Path, stripped: Path, level: Strip) -> str:
-    """Write ``linked`` to ``stripped`` without what ``level`` leaves out; return why not where it cannot be done.
+def plan(program: Elf, level: Strip, *, keep: Sequence[str] = (), link: str = "") -> Stripping | str | None:
+    """Return how to write the stripped file; None where nothing is to be left out, words where it is not understood.
 
-    An empty answer with no file at ``stripped`` means that there was nothing to leave out.
-    Raises BinaryDamaged, NoSpace, NotWritable.
+    ``keep`` are the symbols that stay at ``all``; ``link`` is the name of the debug file, for ``.gnu_debuglink``.
+    Raises BinaryDamaged.
     """
-    if level == "none":
-        return ""
-    if not elf.is_elf(linked):
-        return "it is not an ELF file"
-    made = plan(elf.open_elf(linked), level)
-    if isinstance(made, str):
-        return made
-    if made is not None:
-        _write(made, linked, stripped)
-    return ""
-
-
-def plan(program: Elf, level: Strip) -> Plan | str | None:
-    """Return how to write the stripped file; None where nothing is to be left out, words where it is not understood."""
     gone = _left_out(program, level)
     if not gone:
         return None
-    kept = [section for section in program.sections if section.index not in gone]
-    if reason := _odd(program, kept, gone):
+    if link:
+        # The link that another tool wrote names a debug file that is not ours.
+        gone |= {s.index for s in program.sections if s.name == DEBUG_LINK and not s.is_allocated}
+    if reason := _odd(program, gone):
         return reason
-    made = _laid_out(program, kept)
-    # What overlaps in the linked file would be written once for each section.
-    return made if made.total_bytes <= len(program.data) else "its sections overlap"
+    return _laid_out(program, gone, keep=keep if level == "all" else (), link=link)
 
 
 def _left_out(program: Elf, level: Strip) -> set[int]:
     gone = {s.index for s in program.sections if s.name.startswith(_DEBUG) and not s.is_allocated}
+    if level == "none":
+        return set()
     if level == "all":
         for section in program.sections:
             if section.kind == elf.SHT_SYMTAB and not section.is_allocated:
@@ -82,34 +81,39 @@ def _left_out(program: Elf, level: Strip) -> set[int]:
     return gone
 
 
-def _odd(program: Elf, kept: Sequence[Section], gone: set[int]) -> str:
+def _odd(program: Elf, gone: set[int]) -> str:
     """Return what is not understood about a file, or nothing."""
     last_allocated = max((s.index for s in program.sections if s.is_allocated), default=0)
-    end = max(
-        _end_of_loaded(program),
-        _end_of_table(program),
-        *(_end(section) for section in program.sections),
-    )
+    end = max(end_of_loaded(program), _end_of_table(program), *(_end(section) for section in program.sections))
     if program.kind not in (elf.ET_EXEC, elf.ET_DYN):
         return "it is no linked program"
+    if not has_usual_entries(program):
+        return "its tables have entries of an unusual size"
     if min(gone) <= last_allocated:
         return "its debugging sections stand between those of the running program"
+    if program.names_index in gone:
+        return "the names of its sections would be left out"
     if end != len(program.data):
         return "there is something behind its last section"
-    for section in kept:
+    for section in program.sections:
+        if section.index in gone:
+            continue
         if section.kind in (elf.SHT_GROUP, elf.SHT_SYMTAB_SHNDX):
             return f"its section {section.name} refers to other sections by number"
-        if section.link in gone or (_info_is_section(section) and section.info in gone):
+        # An allocated one names the symbols for tools only: relocations of a static program link to them.
+        is_needed = section.link in gone and not section.is_allocated
+        if is_needed or (info_is_section(section) and section.info in gone):
             return f"its section {section.name} refers to one that would be left out"
         if section.alignment > _MOST_ALIGNMENT and not section.is_allocated:
             return f"its section {section.name} has an alignment of {section.alignment}"
     return ""
 
 
-def _end_of_loaded(program: Elf) -> int:
+def end_of_loaded(program: Elf) -> int:
+    """Return where what runs ends in the file: the header, every segment and every allocated section."""
     segments = max((s.offset + s.file_bytes for s in program.segments), default=0)
     sections = max((_end(section) for section in program.sections if section.is_allocated), default=0)
-    return max(segments, sections, _header_bytes(program))
+    return max(segments, sections, header_bytes(program))
 
 
 def _end(section: Section) -> int:
@@ -117,145 +121,95 @@ def _end(section: Section) -> int:
     return section.offset + section.file_bytes if section.file_bytes else 0
 
 
-def _header_bytes(program: Elf) -> int:
-    return 64 if program.is_64 else 52
-
-
-def _entry(program: Elf) -> struct.Struct:
-    return struct.Struct(program.order + elf.SECTION_FORMAT[program.is_64])
-
-
 def _end_of_table(program: Elf) -> int:
-    return program.sections_offset + len(program.sections) * _entry(program).size
+    return program.sections_offset + len(program.sections) * section_form(program).size
 
 
-def _info_is_section(section: Section) -> bool:
-    return bool(section.flags & elf.SHF_INFO_LINK) or section.kind in (4, 9)  # SHT_RELA, SHT_REL
-
-
-def _laid_out(program: Elf, kept: Sequence[Section]) -> Plan:
-    new_index = {section.index: at for at, section in enumerate(kept)}
-    names, name_offsets = _names(program, kept)
-    start = _end_of_loaded(program)
-    # The Go linker puts the table right behind the program headers, others at the end.
-    table_stays = _end_of_table(program) <= start
-    at = start
-    offsets: dict[int, int] = {}
-    sizes: dict[int, int] = {}
-    moved: list[tuple[int, int, int]] = []
-    written: list[tuple[int, bytes]] = []
-    for section in sorted(kept, key=lambda one: (one.offset, one.index)):
-        offsets[section.index], sizes[section.index] = section.offset, section.size
-        if _end(section) <= start:
-            continue
-        at = _aligned(at, section.alignment)
-        offsets[section.index] = at
-        content = names if section.index == program.names_index else _renumbered(program, section, new_index)
-        if content is None:
-            moved.append((at, section.offset, section.size))
-        else:
-            sizes[section.index] = len(content)
-            written.append((at, content))
-        at += sizes[section.index]
-    table_at = program.sections_offset if table_stays else _aligned(at, 8)
-    entry = _entry(program)
-    table = b"".join(
-        entry.pack(
-            name_offsets.get(s.index, s.name_offset),
-            s.kind,
-            s.flags,
-            s.address,
-            offsets[s.index],
-            sizes[s.index],
-            new_index.get(s.link, 0),
-            new_index.get(s.info, 0) if _info_is_section(s) else s.info,
-            s.alignment,
-            s.entry_size,
-        )
-        for s in kept
-    )
-    if table_stays:
-        written.append((table_at, table.ljust(_end_of_table(program) - table_at, b"\0")))
-    else:
-        written.append((table_at, table))
-        at = table_at + len(table)
-    written += _header(program, table_at, len(kept), new_index.get(program.names_index, 0))
-    return Plan(kept_bytes=start, moved=tuple(moved), written=tuple(written), total_bytes=at)
-
-
-def _aligned(offset: int, alignment: int) -> int:
-    return -(-offset // alignment) * alignment if alignment > 1 else offset
-
-
-def _header(program: Elf, table_at: int, count: int, names_index: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the fields of the ELF header that change: e_shoff, e_shnum, e_shstrndx."""
-    order = program.order
-    yield (40, struct.pack(f"{order}Q", table_at)) if program.is_64 else (32, struct.pack(f"{order}I", table_at))
-    yield _header_bytes(program) - 4, struct.pack(f"{order}HH", count, names_index)
-
-
-def _names(program: Elf, kept: Sequence[Section]) -> tuple[bytes | None, dict[int, int]]:
-    """Return a new table of section names and each name's place; None where other names share the table."""
-    index = program.names_index
-    is_shared = any(section.link == index for section in kept) or program.sections[index].is_allocated
-    if is_shared or program.sections[index].offset < _end_of_loaded(program):
-        return None, {}
-    table = bytearray(b"\0")
-    places: dict[str, int] = {"": 0}
+def _laid_out(program: Elf, gone: set[int], *, keep: Sequence[str], link: str) -> Stripping | str:
+    kept = [section for section in program.sections if section.index not in gone]
+    numbers = {section.index: at for at, section in enumerate(kept)}
+    contents: dict[int, bytes] = {}
     for section in kept:
-        if section.name not in places:
-            places[section.name] = len(table)
-            table += section.name.encode("utf-8", "surrogateescape") + b"\0"
-    return bytes(table), {section.index: places[section.name] for section in kept}
+        if section.kind == elf.SHT_SYMTAB and (content := symbols.renumbered(program, section, numbers)) is not None:
+            contents[section.index] = content
+    changed = frozenset(contents)
+    added: list[tuple[Section, bytes]] = []
+    unmatched: tuple[str, ...] = ()
+    if keep:
+        reduced = symbols.reduced(program, keep, numbers)
+        added += symbols.sections(program, reduced, first_index=len(program.sections))
+        unmatched = reduced.unmatched
+    if link:
+        added.append(_link_section(link, index=len(program.sections) + len(added)))
+    contents |= {section.index: content for section, content in added}
+    numbers |= {section.index: len(kept) + at for at, (section, _) in enumerate(added)}
+    with_names = _with_names(program, [*kept, *(section for section, _ in added)])
+    if with_names is None:
+        return "the names of its sections are part of what runs"
+    sections, names = with_names
+    if names is not None:
+        contents[program.names_index] = names
+    pieces, offsets = _pieces(program, sections, numbers, contents)
+    # What overlaps in the linked file would be written once for each section.
+    if pieces.total_bytes > len(program.data) + sum(len(content) for _, content in added) + _MOST_ADDED_BYTES:
+        return "its sections overlap"
+    link_at = offsets[added[-1][0].index] + len(added[-1][1]) - _CRC_BYTES if link else 0
+    return Stripping(pieces=pieces, gone=frozenset(gone), changed=changed, crc_at=link_at, unmatched=unmatched)
 
 
-def _renumbered(program: Elf, section: Section, new_index: dict[int, int]) -> bytes | None:
-    """Return a symbol table whose section numbers are the new ones; None where none of them changes."""
-    if section.kind != elf.SHT_SYMTAB:
-        return None
-    size, place = (24, 6) if program.is_64 else (16, 14)
-    content = program.content(section)
-    if len(content) % size:
-        return None
-    low, high = (place, place + 1) if program.is_little else (place + 1, place)
-    pairs = list(zip(bytes(content[low::size]), bytes(content[high::size]), strict=True))
-    changed = {
-        pair: new_index.get(number, _ABSOLUTE)
-        for pair in set(pairs)
-        if 0 < (number := pair[0] | pair[1] << 8) < elf.SHN_LORESERVE and new_index.get(number) != number
-    }
-    if not changed:
-        return None
-    table = bytearray(content)
-    form = struct.Struct(f"{program.order}H")
-    for at, pair in enumerate(pairs):
-        if pair in changed:
-            form.pack_into(table, at * size + place, changed[pair])
-    return bytes(table)
+def _link_section(link: str, *, index: int) -> tuple[Section, bytes]:
+    """Return the section that names the debug file; its checksum comes last, and is filled in later.
+
+    Source: GDB manual, "Debugging Information in Separate Files".
+    """
+    name = link.encode() + b"\0"
+    content = name.ljust(aligned(len(name), _CRC_BYTES), b"\0") + bytes(_CRC_BYTES)
+    return new_section(index, DEBUG_LINK, elf.SHT_PROGBITS, alignment=_CRC_BYTES), content
 
 
-def _write(made: Plan, linked: Path, stripped: Path) -> None:
-    with disk_errors(stripped), linked.open("rb") as source, stripped.open("xb") as target:
-        _copy(source.fileno(), target.fileno(), 0, 0, made.kept_bytes)
-        for at, start, size in made.moved:
-            _copy(source.fileno(), target.fileno(), start, at, size)
-        for at, content in made.written:
-            os.pwrite(target.fileno(), content, at)
-        # Where nothing follows the last section, its end is the file's.
-        os.ftruncate(target.fileno(), made.total_bytes)
+def _with_names(program: Elf, sections: Sequence[Section]) -> tuple[list[Section], bytes | None] | None:
+    """Return the sections with their places in a new table of names, and that table; None where it cannot be one.
+
+    Where other names share the table it stays as it is, and new names go behind.
+    """
+    index, count = program.names_index, len(program.sections)
+    table = program.sections[index]
+    is_shared = any(section.link == index for section in sections)
+    is_fixed = table.is_allocated or table.offset < end_of_loaded(program)
+    has_new = any(section.index >= count for section in sections)
+    if is_fixed or (is_shared and not has_new):
+        return None if has_new else (list(sections), None)
+    return named(program, sections, keeps_old=is_shared)
 
 
-def _copy(source: int, target: int, start: int, at: int, size: int) -> None:
-    """Copy a range between files: inside the kernel where it can, else a chunk at a time."""
-    with suppress(OSError):
-        while size > 0:
-            done = os.copy_file_range(source, target, size, start, at)
-            if done == 0:
-                break
-            start, at, size = start + done, at + done, size - done
-    while size > 0:
-        chunk = os.pread(source, min(size, _CHUNK_BYTES), start)
-        if not chunk:
-            break
-        done = os.pwrite(target, chunk, at)
-        start, at, size = start + done, at + done, size - done
+def _pieces(
+    program: Elf, sections: Sequence[Section], numbers: dict[int, int], contents: dict[int, bytes]
+) -> tuple[Pieces, dict[int, int]]:
+    """Return the file of these sections, and each one's offset in it."""
+    at = start = end_of_loaded(program)
+    pieces, written, placed = [Piece(0, 0, start)], [], {}
+    for section in sorted(sections, key=lambda one: (one.index in contents, one.offset, one.index)):
+        content = contents.get(section.index)
+        if content is None and _end(section) <= start:
+            placed[section.index] = section
+            continue
+        at = aligned(at, section.alignment)
+        size = section.size if content is None else len(content)
+        placed[section.index] = msgspec.structs.replace(section, offset=at, size=size)
+        if content is None:
+            pieces.append(Piece(at, section.offset, size))
+        else:
+            written.append((at, content))
+        at += size
+    table = section_table(program, [placed[section.index] for section in sections], numbers)
+    # The Go linker puts the table right behind the program headers, others at the end.
+    room = _end_of_table(program) - program.sections_offset
+    if _end_of_table(program) <= start and len(table) <= room:
+        table_at, table = program.sections_offset, table.ljust(room, b"\0")
+    else:
+        table_at = aligned(at, 8)
+        at = table_at + len(table)
+    written.append((table_at, table))
+    written += header_fields(program, table_at, len(sections), numbers.get(program.names_index, 0))
+    made = Pieces(pieces=tuple(pieces), written=tuple(written), total_bytes=at)
+    return made, {index: section.offset for index, section in placed.items()}

@@ -134,10 +134,11 @@ class Store:
             path.chmod(mode)
             self._publish(path, self.blob_path(writer.digest))
 
-    def adopt_file(self, file: Path) -> str:
-        """Move a finished file into the store as a blob and return its digest."""
-        with file.open("rb") as stream:
-            digest = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+    def adopt_file(self, file: Path, *, digest: str = "") -> str:
+        """Move a finished file into the store as a blob and return its digest; ``digest`` where it is known."""
+        if not digest:
+            with file.open("rb") as stream:
+                digest = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
         self._publish(file, self.blob_path(digest))
         return digest
 
