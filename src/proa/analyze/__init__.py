@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proa.analyze.cgo import explain_failure, may_use_cgo
     from proa.analyze.facts import read_facts
-    from proa.analyze.graph import list_graph, modules_of, packages_of
+    from proa.analyze.graph import list_graph, modules_of, packages_of, part_of
     from proa.analyze.key import content_key, imports_key
     from proa.analyze.native import cargo_mains, find_system, folder_of, native_main
     from proa.analyze.needs import find_needs
     from proa.analyze.project import read_project
+    from proa.analyze.with_c import Asked, WithC, list_graph_with_c
 
 __all__ = [
+    "Asked",
+    "WithC",
     "cargo_mains",
     "content_key",
     "explain_failure",
@@ -23,15 +26,19 @@ __all__ = [
     "folder_of",
     "imports_key",
     "list_graph",
+    "list_graph_with_c",
     "may_use_cgo",
     "modules_of",
     "native_main",
     "packages_of",
+    "part_of",
     "read_facts",
     "read_project",
 ]
 
 _HOMES = {
+    "Asked": "proa.analyze.with_c",
+    "WithC": "proa.analyze.with_c",
     "cargo_mains": "proa.analyze.native",
     "content_key": "proa.analyze.key",
     "explain_failure": "proa.analyze.cgo",
@@ -40,10 +47,12 @@ _HOMES = {
     "folder_of": "proa.analyze.native",
     "imports_key": "proa.analyze.key",
     "list_graph": "proa.analyze.graph",
+    "list_graph_with_c": "proa.analyze.with_c",
     "may_use_cgo": "proa.analyze.cgo",
     "modules_of": "proa.analyze.graph",
     "native_main": "proa.analyze.native",
     "packages_of": "proa.analyze.graph",
+    "part_of": "proa.analyze.graph",
     "read_facts": "proa.analyze.facts",
     "read_project": "proa.analyze.project",
 }

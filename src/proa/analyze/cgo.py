@@ -5,6 +5,7 @@ The standard library's own (net, os/user, runtime/cgo, plugin) have real twins i
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,20 @@ def find_cgo(
 ) -> tuple[CgoUse, ...]:
     """Return every package of a program that has files in C, with the import chain to it.
 
-    Costs a second ``go list`` only where some package has a file that imports "C".
+    Costs a second ``go list`` only where some package has a file that imports "C", and the list is without cgo.
     """
+    if settings.cgo == "on":
+        known = {package.import_path: package.imports for package in packages}
+        return tuple(
+            CgoUse(
+                package=one.import_path,
+                chain=import_chain([main.import_path], one.import_path, known),
+                is_stub_without=False,
+                evidence=Evidence(package=one.import_path, file=one.cgo_files[0]),
+            )
+            for one in packages
+            if one.cgo_files and not one.is_standard
+        )
     if not any(may_use_cgo(package) for package in packages):
         return ()
     listed = list_with_c(main, platform=platform, go=go, settings=settings)
@@ -142,28 +155,60 @@ def import_chain(starts: Sequence[str], target: str, imports: Mapping[str, Seque
 
 
 def _use(one: Listed, without: Package | None, chain: tuple[str, ...]) -> CgoUse:
+    with_c = Package(
+        import_path=one.import_path,
+        directory=one.dir,
+        module=one.module.path if one.module else "",
+        files=tuple(one.go_files),
+        cgo_files=tuple(one.cgo_files),
+    )
     return CgoUse(
         package=one.import_path,
         chain=chain,
-        is_stub_without=without is not None and not _has_twin(one) and _is_stub(one, without),
+        is_stub_without=without is not None and is_stand_in(with_c, without),
         evidence=Evidence(package=one.import_path, file=one.cgo_files[0]),
     )
 
 
-def _is_stub(one: Listed, without: Package) -> bool:
-    both = set(one.go_files)
-    return is_stub(
-        Path(one.dir),
+def is_stand_in(with_c: Package, without: Package) -> bool:
+    """Say whether a package without cgo only stands in for the one with it, and does not do its work."""
+    both = set(with_c.files)
+    return not has_twin(with_c) and is_stub(
+        Path(with_c.directory),
         stand_ins=[name for name in without.files if name not in both],
-        cgo_files=one.cgo_files,
+        cgo_files=with_c.cgo_files,
         kept=[name for name in without.files if name in both],
     )
 
 
-def _has_twin(one: Listed) -> bool:
-    module = one.module.path if one.module else ""
-    plain = re.sub(r"/v\d+$", "", module)
-    return plain in _table()["twins"]["modules"]
+def has_twin(package: Package) -> bool:
+    """Say whether a package is known to do the same work without C."""
+    return re.sub(r"/v\d+$", "", package.module) in _table()["twins"]["modules"]
+
+
+_C_SUFFIXES = frozenset((
+    ".h", ".hh", ".hpp", ".hxx", ".inc", ".inl", ".c", ".cc", ".cpp", ".cxx", ".m", ".f", ".s", ".sx", ".a", ".o",
+    ".so", ".def", ".syso", ".lds",
+))  # fmt: skip
+_MOST_FILES = 20_000
+
+
+def nested_c_files(directory: Path) -> tuple[str, ...]:
+    """Return the headers, sources and libraries in the folders below a package, which ``go list`` does not name.
+
+    Its C may include them and its ``#cgo`` lines link them.
+    """
+    found: list[str] = []
+    count = 0
+    for folder, folders, names in os.walk(directory):
+        folders[:] = sorted(sub for sub in folders if not sub.startswith(".") and sub != "node_modules")
+        count += len(names)
+        if count > _MOST_FILES:
+            break
+        if folder != str(directory):
+            below = Path(folder).relative_to(directory)
+            found += [str(below / name) for name in sorted(names) if Path(name).suffix.lower() in _C_SUFFIXES]
+    return tuple(found)
 
 
 def needs_c(package: str, chain: Sequence[str]) -> NeedsC:

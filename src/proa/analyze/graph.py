@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from proa.analyze.asked import what_decides
-from proa.analyze.cgo import explain_excluded, needs_c
+from proa.analyze.cgo import explain_excluded, needs_c, nested_c_files
 from proa.analyze.kept import graph_file, read_graph, read_local_graph, write_graph, write_local_graph
 from proa.analyze.mains import choose_mains, program_name
 from proa.analyze.source import Place, Source, below, find_modules, split_source
@@ -75,10 +75,52 @@ def list_graph(
     for path, version in source.versioned:
         fetched = fetch_module(path, version, go=go, environment=ask.environment, keep=modules_directory)
         graphs.append(ask.versioned(fetched))
-    graph = _joined(graphs)
+    graph = joined(graphs)
     if file and was_found:
         write_local_graph(file, graph, listed_ns=listed_ns)
     return graph
+
+
+def kept_place(
+    patterns: Sequence[str],
+    *,
+    directory: Path,
+    platform: Platform,
+    go: Go,
+    settings: BuildSettings,
+    graphs_directory: Path | None,
+) -> Path | None:
+    """Return where ``list_graph`` keeps the graph of exactly named packages; None where a search decides."""
+    source = split_source(patterns, directory=directory, environ={**go.environment, **settings.env})
+    return _Ask(go=go, platform=platform, settings=settings).local_file(source, graphs_directory)
+
+
+def part_of(main: Main, graph: Graph) -> Graph:
+    """Return the graph that one program is in, with that program alone."""
+    part = _part(main, graph)
+    if len(part.mains) == 1:
+        return part
+    cgo = tuple(use for use in part.cgo if use.chain[0] == main.import_path)
+    return msgspec.structs.replace(
+        part, mains=(main,), packages=packages_of(main, part), modules=modules_of(main, part), cgo=cgo
+    )
+
+
+def list_plainly(graph: Graph, *, go: Go, platform: Platform, settings: BuildSettings) -> Graph:
+    """Return the packages of a graph's programs as they are with other settings, whatever is wrong with them."""
+    ask = _Ask(go=go, platform=platform, settings=settings)
+    groups: dict[tuple[object, ...], list[Main]] = {}
+    for main in graph.mains:
+        groups.setdefault((main.module_directory, main.go_flags, main.go_environment), []).append(main)
+    parts = []
+    for mains in groups.values():
+        place = Place(
+            directory=Path(mains[0].module_directory or mains[0].directory),
+            patterns=tuple(main.import_path for main in mains),
+            environment=dict(mains[0].go_environment),
+        )
+        parts.append(ask.unchecked(tuple(mains), ask.listed(place, mains[0].go_flags), place))
+    return joined(parts)
 
 
 def packages_of(main: Main, graph: Graph) -> tuple[Package, ...]:
@@ -116,8 +158,12 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def graph(self, mains: tuple[Main, ...], listed: Sequence[Listed], place: Place) -> Graph:
+        graph = self.unchecked(mains, listed, place)
+        self._check(mains, graph.packages, listed, place)
+        return graph
+
+    def unchecked(self, mains: tuple[Main, ...], listed: Sequence[Listed], place: Place) -> Graph:
         packages = _reached([main.import_path for main in mains], [_package(one) for one in listed])
-        self._check(mains, packages, listed, place)
         return Graph(
             mains=mains,
             packages=packages,
@@ -267,6 +313,8 @@ def _main(one: Listed, place: Place) -> Main:
 
 def _package(one: Listed) -> Package:
     module = one.module
+    is_local = not one.standard and not _is_immutable(module)
+    nested = nested_c_files(Path(one.dir)) if is_local and one.cgo_files else ()
     return Package(
         import_path=one.import_path,
         directory=one.dir,
@@ -274,9 +322,9 @@ def _package(one: Listed) -> Package:
         module=module.path if module else "",
         module_version=module.version if module else "",
         is_standard=one.standard,
-        is_local=not one.standard and not _is_immutable(module),
+        is_local=is_local,
         files=tuple(one.go_files),
-        other_files=tuple(one.other_files),
+        other_files=(*one.other_files, *nested),
         imports=tuple(one.imports),
         cgo_files=tuple(one.cgo_files),
     )
@@ -332,16 +380,18 @@ def _toolchain(packages: Iterable[Package]) -> str:
     return ""
 
 
-def _joined(graphs: Sequence[Graph]) -> Graph:
+def joined(graphs: Sequence[Graph]) -> Graph:
+    """Return several graphs as one; ``packages_of`` finds what belongs to a program."""
     if len(graphs) == 1:
         return graphs[0]
-    first = graphs[0]
+    parts = tuple(part for graph in graphs for part in (graph.parts or (graph,)))
     return msgspec.structs.replace(
-        first,
+        graphs[0],
         mains=tuple(main for graph in graphs for main in graph.mains),
         packages=tuple(dict.fromkeys(package for graph in graphs for package in graph.packages)),
         modules=tuple(dict.fromkeys(module for graph in graphs for module in graph.modules)),
-        parts=tuple(graphs),
+        parts=parts,
+        cgo=tuple(use for graph in graphs for use in graph.cgo),
     )
 
 

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -111,11 +110,17 @@ class _Tags(msgspec.Struct, frozen=True):
 
 
 @lru_cache
+def _table_text() -> str:
+    from importlib.resources import files
+
+    return (files("proa.build") / "data" / "with_c.toml").read_text(encoding="utf-8")
+
+
+@lru_cache
 def _table() -> _Tags:
     import tomllib
 
-    text = (files("proa.build") / "data" / "with_c.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["tags"], _Tags)
+    return msgspec.convert(tomllib.loads(_table_text())["tags"], _Tags)
 
 
 def environment(found: Compilers, settings: BuildSettings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -145,6 +150,6 @@ def _names(found: Compilers, settings: BuildSettings) -> dict[str, str]:
     return names
 
 
-def identity(found: Compilers | None, settings: BuildSettings) -> tuple[str, ...]:
-    """Return what of the compilers decides the program, for a key: never a place."""
-    return (found.name, found.machine, found.libc, *settings.cflags) if found else ()
+def compiler_identity(found: Compilers | None) -> tuple[str, ...]:
+    """Return what decides a program beside its source and settings, for a key: never a place."""
+    return (found.name, found.machine, found.libc, _table_text()) if found else ()

@@ -27,10 +27,10 @@ _SWITCHES = frozenset(
     ("a", "n", "v", "x", "work", "race", "msan", "asan", "cover", "trimpath", "linkshared", "modcacherw", "json", "i")
 )
 """Flags that take no word after them. Source: `go help build`."""
-_LINK_SWITCHES = frozenset(
-    ("V", "a", "asan", "aslr", "bindnow", "c", "checklinkname", "compressdwarf", "d", "debugnosplit", "dumpdep", "e")
-    + ("f", "g", "h", "linkshared", "msan", "n", "pruneweakmap", "race", "s", "v", "w")
-)
+_LINK_SWITCHES = frozenset((
+    "V", "a", "asan", "aslr", "bindnow", "c", "checklinkname", "compressdwarf", "d", "debugnosplit", "dumpdep", "e",
+    "f", "g", "h", "linkshared", "msan", "n", "pruneweakmap", "race", "s", "v", "w",
+))  # fmt: skip
 """Flags of the linker that take no word after them. Source: `go tool link`."""
 
 

@@ -18,6 +18,7 @@ from proa.outside.git import read_git
 from proa.outside.go import Go, find_go, find_wanted
 from proa.outside.machine import cores, store_root, this_platform
 from proa.outside.store import Store
+from proa.pipeline.with_c import c_findings, list_programs, resolve
 from proa.records.configuration import BuildSettings, Configuration, settings_of
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
@@ -51,13 +52,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     origins: dict[str, str]
     """Where each setting that is no default came from."""
     platforms: tuple[Platform, ...]
+    builds: tuple[BuildSettings, ...] = ()
+    """One per platform, only where cgo or tags differ from platform to platform; ``settings.build`` is the first."""
     graphs: tuple[Graph, ...]
-    """One per platform."""
+    """One per platform, of this program alone."""
     keys: tuple[str, ...]
     """One per platform: the content of everything that is compiled."""
     findings: tuple[Finding, ...] = ()
     native: Native | None = None
     """Set where the go command does not build the program; then the graphs have no packages, and ``go`` is not used."""
+
+    def build_settings(self, number: int) -> BuildSettings:
+        """Return what the program for one of the platforms is built with: cgo on or off, and all tags."""
+        return self.builds[number] if len(self.builds) == len(self.platforms) else self.settings.build
 
 
 def open_bench(request: Request, environ: Mapping[str, str], say: Say, warn: Say | None = None) -> Bench:
@@ -115,7 +122,9 @@ def lay_plans(
     return tuple(
         _plan(
             main,
+            bench=bench,
             loaded=loaded,
+            common=common.build,
             overrides=request.overrides,
             go=go,
             git=Git() if main.module_version else git.result(),
@@ -129,21 +138,25 @@ def lay_plans(
 def _graph(
     bench: Bench, sources: Sequence[str], directory: Path, platform: Platform, *, settings: BuildSettings, go: Go
 ) -> Graph:
-    return analyze.list_graph(
-        sources,
-        directory=directory,
-        platform=platform,
-        go=go,
-        settings=settings,
-        modules_directory=bench.store.root / "modules",
-        graphs_directory=bench.store.root / "stages" / "graph",
-    )
+    return list_programs(sources, directory=directory, platform=platform, go=go, settings=settings, store=bench.store)
+
+
+def _own_graph(
+    bench: Bench, main: Main, listed: Graph, platform: Platform, *, is_as_listed: bool, settings: BuildSettings, go: Go
+) -> Graph:
+    """Return the graph of one program, listed again where its settings are not those of the others."""
+    if is_as_listed:
+        return analyze.part_of(main, listed)
+    source = f"{main.import_path}@{main.module_version}" if main.module_version else main.directory
+    return _graph(bench, [source], Path(main.directory), platform, settings=settings, go=go)
 
 
 def _plan(
     main: Main,
     *,
+    bench: Bench,
     loaded: Loaded,
+    common: BuildSettings,
     overrides: Mapping[str, object],
     go: Go,
     git: Git,
@@ -156,9 +169,22 @@ def _plan(
     for platform, graph in zip(platforms, graphs, strict=True):
         if all(one.import_path != main.import_path for one in graph.mains):
             raise NoMain(f"{main.import_path} is no main package on {platform}", hint="look at its build constraints")
-    # Templates are filled in here; a revision decides the program only where it is stamped in.
-    words = build.words_of(settings.build, git=git, go=go)
-    extra = [_encoded(settings.build), _encoded(words), *([_encoded(git)] if settings.build.stamp else [])]
+    is_as_listed = settings.build == common
+    graphs = tuple(
+        _own_graph(bench, main, graph, platform, is_as_listed=is_as_listed, settings=settings.build, go=go)
+        for graph, platform in zip(graphs, platforms, strict=True)
+    )
+    resolved = tuple(
+        resolve(settings.build, graph, platform, go=go, store=bench.store)
+        for graph, platform in zip(graphs, platforms, strict=True)
+    )
+    builds = [one.settings for one in resolved]
+    keys = []
+    for graph, one in zip(graphs, resolved, strict=True):
+        # Templates are filled in here; a revision decides the program only where it is stamped in.
+        words = build.words_of(one.settings, git=git, go=go, found=one.compilers)
+        extra = [_encoded(one.settings), _encoded(words), *([_encoded(git)] if settings.build.stamp else [])]
+        keys.append(analyze.content_key(graph, main, extra=[*extra, *build.compiler_identity(one.compilers)]))
     roots = {module.path: module.directory for module in graphs[0].modules}
     # The program of a module version opens files of that module, wherever the cache has it.
     folder = roots.get(main.module, main.directory) if main.module_version else main.module_directory
@@ -167,12 +193,13 @@ def _plan(
         directory=loaded.file.parent if loaded.file and not main.module_version else Path(folder),
         go=go,
         git=git,
-        settings=settings,
+        settings=msgspec.structs.replace(settings, build=resolved[0].settings),
+        builds=() if all(one.settings == resolved[0].settings for one in resolved) else tuple(builds),
         origins=origins,
         platforms=platforms,
         graphs=graphs,
-        keys=tuple(analyze.content_key(graph, main, extra=extra) for graph in graphs),
-        findings=loaded.findings,
+        keys=tuple(keys),
+        findings=(*loaded.findings, *c_findings(graphs[0], resolved[0].compilers)),
     )
 
 

@@ -146,10 +146,11 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
         if plan.native is not None:
             continue
         if any(store.stage("build", _build_key(plan, number)) is None for number in range(len(plan.platforms))):
-            waiting.setdefault(key_of(plan.settings.build, plan.git, plan.go.program), []).append(plan)
+            waiting.setdefault(key_of(plan.settings.build, *plan.builds, plan.git, plan.go.program), []).append(plan)
     for group in waiting.values():
         first = group[0]
-        if len(group) * len(first.platforms) == 1:
+        # Settings that differ from platform to platform are left to build_program.
+        if len(group) * len(first.platforms) == 1 or first.builds:
             continue
         bench.say(f"building {', '.join(plan.main.name for plan in group)} for {', '.join(map(str, first.platforms))}")
         with log.stage("build"):
@@ -189,7 +190,7 @@ def build_program(work: Work, number: int) -> Binary:
             for name in ("numpy", "tree_sitter", "tree_sitter_go", "deflate"):
                 pool.submit(importlib.import_module, name)
             return build.build(
-                plan.main, platform, plan.settings.build, git=plan.git, go=plan.go, store=store, jobs=bench.jobs
+                plan.main, platform, plan.build_settings(number), git=plan.git, go=plan.go, store=store, jobs=bench.jobs
             )
 
     return kept(

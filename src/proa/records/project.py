@@ -173,3 +173,5 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """Everything beside the source that decides the build: settings and variables, for the cache key."""
     parts: tuple[Graph, ...] = ()
     """One graph per module where programs of several unrelated modules were asked for; ``packages_of`` knows."""
+    cgo: tuple[CgoUse, ...] = ()
+    """The packages for which it was listed with cgo, where cgo is only used for those that need it."""
