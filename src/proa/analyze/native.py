@@ -68,13 +68,14 @@ def folder_of(source: str, directory: Path) -> Path | None:
 def _system(folder: Path | None, wanted: BuildSystem) -> System | None:
     if folder is None:
         return None
-    if wanted not in ("auto", "go"):
-        if not any((place / mark).is_file() for mark in MARKS[wanted] for place in _places(folder, wanted)):
+    chosen = next((system for system in MARKS if system == wanted), None)
+    if chosen is not None:
+        if not any((place / mark).is_file() for mark in MARKS[chosen] for place in _places(folder, chosen)):
             raise NoProject(
-                f"build.system is {wanted}, and there is no {MARKS[wanted][-1]} in {folder}",
+                f"build.system is {wanted}, and there is no {MARKS[chosen][-1]} in {folder}",
                 hint="name the folder that has it, or leave build.system out",
             )
-        return wanted
+        return chosen
     if (folder / "go.mod").is_file() or (folder / "go.work").is_file():
         return None
     marked = next((system for system, marks in MARKS.items() if any((folder / mark).is_file() for mark in marks)), None)
@@ -84,7 +85,7 @@ def _system(folder: Path | None, wanted: BuildSystem) -> System | None:
     return marked
 
 
-def _places(folder: Path, system: BuildSystem) -> tuple[Path, ...]:
+def _places(folder: Path, system: System) -> tuple[Path, ...]:
     """Return where a mark may be: cargo takes a manifest above."""
     return (folder, *folder.parents) if system == "cargo" else (folder,)
 
