@@ -1,0 +1,13 @@
+module example.com/fx
+
+go 1.24
+
+require go.uber.org/fx v1.18.2
+
+require (
+	go.uber.org/atomic v1.6.0 // indirect
+	go.uber.org/dig v1.15.0 // indirect
+	go.uber.org/multierr v1.5.0 // indirect
+	go.uber.org/zap v1.16.0 // indirect
+	golang.org/x/sys v0.0.0-20210903071746-97244b99971b // indirect
+)

@@ -1,0 +1,3 @@
+module example.com/own-template
+
+go 1.24
