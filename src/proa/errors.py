@@ -56,6 +56,14 @@ class TrialRequired(GateRefused):
     remedy = "run on that platform, install bubblewrap, or leave --require-trial out"
 
 
+class DeadCodeKept(GateRefused):
+    """The linker keeps the unused methods of the program."""
+
+    code = "PROA103"
+    meaning = "`proa tune deadcode --fail` was given, and something makes the linker keep every method."
+    remedy = "see the causes above, and what helps against each"
+
+
 class WrongInput(ProaError):
     """What the user gave cannot be worked on."""
 
@@ -287,6 +295,13 @@ class LibraryMissing(BuildFailed):
     code = "PROA402"
     meaning = "A C header or library that the project needs is missing, or exists only as a shared object."
     remedy = "install its static development files for the platform, or choose a package that does without C"
+
+    def __init__(self, what: str, *, output: str = "", hint: str = "", package: str = "", library: str = "") -> None:
+        super().__init__(what, output=output, hint=hint)
+        self.package = package
+        """The package that was compiled, where that is known."""
+        self.library = library
+        """What the linker or pkg-config calls it: ``pcap``; empty for a header."""
 
 
 class NoProgram(BuildFailed):

@@ -75,7 +75,7 @@ def test_a_stand_in_of_a_few_lines_for_thousands_is_a_stub(tmp_path):
         ("github.com/confluentinc/confluent-kafka-go/v2/kafka", "franz-go"),
         ("github.com/google/gopacket/pcap", "afpacket"),
         ("gopkg.in/gographics/imagick.v3/imagick", "imaging"),
-        ("example.com/unheard/of", "cgo: on"),
+        ("example.com/unheard/of", "proa[c]"),
     ],
 )
 def test_what_can_be_done_is_said(package, words):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from proa.analyze.stub import is_stub
-from proa.errors import BuildFailed, NeedsC, ProaError
+from proa.errors import BuildFailed, LibraryMissing, NeedsC, ProaError
 from proa.outside.go import Go
 from proa.outside.golist import Listed, build_environment, list_flags, list_packages
 from proa.records.configuration import BuildSettings
@@ -84,7 +84,7 @@ def what_to_do(package: str) -> str:
     """Return how to do without a package that needs C.
 
     >>> what_to_do("example.com/unheard/of")
-    'choose a pure-Go package for it, or build with cgo (`build: {cgo: on}` in proa.yaml) on a base with libc'
+    "choose a pure-Go package for it, or build it with C: pip install 'proa[c]' (and no `cgo: off` in proa.yaml)"
     """
     table: Mapping[str, str] = _table()["instead"]
     plain = re.sub(r"(?:/v|\.v)\d+(?=/|$)", "", package)
@@ -92,7 +92,7 @@ def what_to_do(package: str) -> str:
     either = (
         f"in pure Go: {instead}" if instead and not instead.startswith("none") else "choose a pure-Go package for it"
     )
-    return f"{either}, or build with cgo (`build: {{cgo: on}}` in proa.yaml) on a base with libc"
+    return f"{either}, or build it with C: pip install 'proa[c]' (and no `cgo: off` in proa.yaml)"
 
 
 def explain_excluded(wrong: Sequence[Listed], mains: Sequence[Main], *, relist: Callable[[], Sequence[Listed]]) -> None:
@@ -108,16 +108,65 @@ def explain_excluded(wrong: Sequence[Listed], mains: Sequence[Main], *, relist: 
             raise needs_c(path, import_chain(starts, path, {name: one.imports for name, one in with_c.items()}))
 
 
-def explain_failure(failed: BuildFailed, uses: Sequence[CgoUse]) -> ProaError:
-    """Return NeedsC where the package that did not compile is one that has lost its C files, else what failed.
+def explain_failure(
+    failed: BuildFailed, uses: Sequence[CgoUse], *, mains: Sequence[Main] = (), packages: Sequence[Package] = ()
+) -> ProaError:
+    """Return the error with the package that is at fault and the chain to it, where C is the reason; else what failed.
 
     The compiler's own words (``undefined: …``) name everything but the reason.
     """
+    if isinstance(failed, LibraryMissing):
+        return _with_chain(failed, mains, packages)
     for use in uses:
-        if re.search(rf"^# {re.escape(use.package)}(?: \[.*)?$", failed.output, re.MULTILINE):
+        if _is_about(use, failed.output):
             needed = needs_c(use.package, use.chain)
             return NeedsC(needed.what, output=f"{needed.output}\n{failed.output}", hint=needed.hint)
     return failed
+
+
+def _is_about(use: CgoUse, output: str) -> bool:
+    """Say whether a compiler complains of a package that lost its C files, or of names that went with them."""
+    if re.search(rf"^# {re.escape(use.package)}(?: \[.*)?$", output, re.MULTILINE):
+        return True
+    plain = re.sub(r"(?:/v|\.v)\d+$", "", use.package)
+    name = re.escape(re.sub(r"^go[-_.]|[-_.]go$", "", plain.rpartition("/")[2]))
+    return re.search(rf"undefined: {name}\.\w", output) is not None
+
+
+def _with_chain(failed: LibraryMissing, mains: Sequence[Main], packages: Sequence[Package]) -> LibraryMissing:
+    """Return the error with the Go package that asks for the library, and how main comes to import it."""
+    package = _asking(failed.library, packages) if failed.library else ""
+    package = package or failed.package
+    if not package or failed.what.endswith(f"{package} needs it"):
+        return failed
+    imports = {one.import_path: one.imports for one in packages}
+    chain = import_chain([main.import_path for main in mains] or [package], package, imports)
+    return LibraryMissing(
+        f"{failed.what}; {package} needs it",
+        output=f"{_shown(chain)}\n{failed.output}",
+        hint=failed.hint,
+        package=package,
+        library=failed.library,
+    )
+
+
+def _asking(library: str, packages: Sequence[Package]) -> str:
+    """Return the package whose ``#cgo`` lines name a library."""
+    asks = re.compile(
+        rb"^[ \t/*]*#cgo\b[^\n]*[\s:/](?:-l|lib)?" + re.escape(library.encode()) + rb"(?![\w-])", re.MULTILINE
+    )
+    for one in packages:
+        if one.is_standard:
+            continue
+        for name in one.cgo_files:
+            try:
+                with Path(one.directory, name).open("rb") as stream:
+                    source = stream.read(_MOST_BYTES)
+            except OSError:
+                continue
+            if asks.search(source):
+                return one.import_path
+    return ""
 
 
 def may_use_cgo(package: Package) -> bool:
@@ -213,8 +262,13 @@ def nested_c_files(directory: Path) -> tuple[str, ...]:
 
 def needs_c(package: str, chain: Sequence[str]) -> NeedsC:
     """Return the error for a package that is all C, with the import chain to it."""
-    shown = "\n".join(f"{'  imports ' if at else ''}{path}" for at, path in enumerate(chain))
-    return NeedsC(f"{package} needs C and cannot be compiled without it", output=shown, hint=what_to_do(package))
+    return NeedsC(
+        f"{package} needs C and cannot be compiled without it", output=_shown(chain), hint=what_to_do(package)
+    )
+
+
+def _shown(chain: Sequence[str]) -> str:
+    return "\n".join(f"{'  imports ' if at else ''}{path}" for at, path in enumerate(chain))
 
 
 def _table() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from proa.errors import BuildFailed, TrialFailed, TrialRequired
+from proa.errors import TrialFailed, TrialRequired
 from proa.outside.machine import this_platform, write_file
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
 from proa.records.binary import Binary
@@ -144,10 +144,7 @@ def _analyzed_and_built(work: Work) -> tuple[Project, Binary]:
         if not steps.is_built(work, 0) and any(analyze.may_use_cgo(package) for package in packages):
             # A stub is told before the build, which will succeed.
             reading.result()
-        try:
-            binary = steps.build_program(work, 0)
-        except BuildFailed as failed:
-            raise analyze.explain_failure(failed, reading.result().cgo) from failed
+        binary = steps.build_program(work, 0)
         return reading.result(), binary
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from proa import analyze, build, pack
-from proa.errors import WrongConfiguration, WrongUsage
+from proa.errors import BuildFailed, WrongConfiguration, WrongUsage
 from proa.outside.images import fetch_image, located
 from proa.outside.machine import code_identity
 from proa.outside.store import Store
@@ -153,7 +153,7 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
         if len(group) * len(first.platforms) == 1 or first.builds:
             continue
         bench.say(f"building {', '.join(plan.main.name for plan in group)} for {', '.join(map(str, first.platforms))}")
-        with log.stage("build"):
+        with log.stage("build"), _explained([Work(bench=bench, plan=plan, log=Log()) for plan in group]):
             built = build.build_all(
                 [plan.main for plan in group],
                 first.platforms,
@@ -167,6 +167,22 @@ def build_together(bench: Bench, plans: Sequence[Plan], log: Log) -> None:
             for number, platform in enumerate(plan.platforms):
                 store.set_stage("build", _build_key(plan, number), msgspec.json.encode(built[plan.main, platform]))
         log.note("build", "miss")
+
+
+@contextmanager
+def _explained(works: Sequence[Work]) -> Iterator[None]:
+    """Let a build that fails for want of C say which package is at fault, and how main comes to import it."""
+    try:
+        yield
+    except BuildFailed as failed:
+        for work in works:
+            packages = work.plan.graphs[0].packages
+            # With cgo on, a package in C fails for reasons of its own.
+            uses = () if work.plan.settings.build.cgo == "on" else analyze_source(work).cgo
+            explained = analyze.explain_failure(failed, uses, mains=[work.plan.main], packages=packages)
+            if explained is not failed:
+                raise explained from failed
+        raise
 
 
 def is_built(work: Work, number: int) -> bool:
@@ -185,7 +201,7 @@ def build_program(work: Work, number: int) -> Binary:
             from proa.pipeline.native import build_native
 
             return build_native(bench, plan, platform)
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool, _explained([work]):
             # Reading the program needs libraries that take 0.1 s to import: hidden behind the linker's time.
             for name in ("numpy", "tree_sitter", "tree_sitter_go", "deflate"):
                 pool.submit(importlib.import_module, name)

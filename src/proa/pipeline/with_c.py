@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from proa import analyze
+from proa.errors import NeedsC
 from proa.outside.go import Go, read_setting
 from proa.outside.store import Store
-from proa.outside.zig import Compilers
+from proa.outside.zig import Compilers, find_zig
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Evidence, Finding
 from proa.records.platform import Platform
@@ -36,7 +37,16 @@ def list_programs(
     )
     found = build.c_compilers(settings, platform, environ=go.environment, root=store.root)
     if found is None:
-        return asked.list(settings)
+        try:
+            return asked.list(settings)
+        except NeedsC as needed:
+            if settings.cgo == "auto" and find_zig(go.environment) is not None:
+                raise NeedsC(
+                    needed.what,
+                    output=needed.output,
+                    hint=f"there is no C compiler here for {platform}: name one in build.cc",
+                ) from needed
+            raise
     libc, goflags = found.libc, _goflags(settings, go)
 
     def with_paths(paths: Sequence[str]) -> BuildSettings:
