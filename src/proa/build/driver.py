@@ -26,12 +26,12 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 _SCRIPT = """\
 #!/bin/sh
 # Written by proa for one build.
-links=yes
+{targeted}links=yes
 shares=
 for word in "$@"; do
   case $word in
   --version | --help | -v | -V | -qversion | -dump* | -print-* | --print-* | '-###') exec {command} "$@" ;;
-  -c | -S | -E | -M | -MM | -fsyntax-only) links= ;;
+{asked}  -c | -S | -E | -M | -MM | -fsyntax-only) links= ;;
   -shared | -r | -Wl,-r | -Wl,-shared | -dynamiclib) shares=yes ;;
   esac
 done
@@ -40,6 +40,18 @@ if [ -z "$links" ]; then exec {command} {compile} "$@" {compile_after}; fi
 if [ -n "$shares" ]; then exec {command} {compile} -Wl,--build-id=sha1 "$@" {compile_after} {link_after}; fi
 exec {command} {compile} {link} "$@" {compile_after} {link_after}
 """
+_ZIG_TARGET = """\
+left=$#
+while [ $left -gt 0 ]; do
+  word=$1
+  shift
+  left=$((left - 1))
+  case $word in --target=*) ;; *) set -- "$@" "$word" ;; esac
+done
+"""
+"""cargo's cc crate names the target as Rust calls it, which zig does not know; it is decided already."""
+_ZIG_LINKER = "  -Wl,--version) echo 'LLD 19.0.0 (compatible with GNU linkers)' && exit 0 ;;\n"
+"""meson asks for the linker's name, and 1.0 does not know what zig calls it."""
 _NOTHING = "#!/bin/sh\n# proa strips a program itself, and keeps what it takes out.\nexit 0\n"
 
 
@@ -56,6 +68,8 @@ def scripts(compilers: Compilers, settings: BuildSettings, *, source: str, place
         for name in _NAMES[kind] if command else ():
             found[name] = _SCRIPT.format(
                 command=shlex.quote(command),
+                targeted=_ZIG_TARGET if compilers.is_zig else "",
+                asked=_ZIG_LINKER if compilers.is_zig else "",
                 compile=shlex.join([*COMPILE, *mapped]),
                 link=shlex.join(linked),
                 compile_after=shlex.join(settings.cflags),
