@@ -24,12 +24,14 @@ from proa.outside import elf
 from proa.outside.dumpdep import Reached, dumping, read_dumpdep
 from proa.outside.gobinary import open_go, package_of
 from proa.outside.gooverlay import Laid, lay_over
+from proa.outside.machine import this_platform
 from proa.outside.store import Store
 from proa.pipeline import steps
 from proa.pipeline.plan import Say, lay_plans, open_bench
 from proa.records.binary import Binary
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Evidence, Finding
+from proa.records.platform import Platform
 from proa.records.project import Git, Package
 from proa.records.request import Request
 from proa.records.tuning import Cause, Deadcode
@@ -42,7 +44,7 @@ _MOST_EVIDENCE = 5
 _FUNCTION = 2
 """STT_FUNC. Source: System V ABI, "Symbol Table"."""
 _COMPLAINT = re.compile(r"([^\s:]+\.go):(\d+):\d+: ")
-_PLUGIN = "plugin"
+_PLUGIN, _OPEN = "plugin", "plugin.Open"
 
 
 def find_deadcode(
@@ -105,7 +107,9 @@ class _Case:
         self.owners = Owners(plan.main, self.packages, self.modules)
         self.by_path = {package.import_path: package for package in self.packages}
         self.loads_plugins = bool(self.owners.importers(_PLUGIN))
-        self.settings = _settings(plan.settings.build, loads_plugins=self.loads_plugins, work=work)
+        asked = msgspec.structs.replace(plan.build_settings(number), stamp=False)
+        self.settings = _with_plugins(asked, self.platform, work) if self.loads_plugins else asked
+        self.was_made_cgo = asked.cgo != self.settings.cgo
         self.can_plug = self.loads_plugins and self.settings.cgo == "on"
         # Everything is removed with the folder, but the cross compiler's own cache takes minutes to make.
         self.store = work.bench.store if self.settings.cgo == "on" else Store(folder / "store")
@@ -135,14 +139,16 @@ class _Case:
         return _Linked(binary, self.store.blob_path(binary.unstripped_digest), dump)
 
 
-def _settings(settings: BuildSettings, *, loads_plugins: bool, work: steps.Work) -> BuildSettings:
-    """Return the settings to link with: as they are, but plugins need cgo, and cgo a compiler that is here."""
-    settings = msgspec.structs.replace(settings, stamp=False)
-    if loads_plugins and settings.cgo == "auto":
-        path = work.plan.go.environment.get("PATH")
-        cc = settings.cc or next((name for name in ("gcc", "clang", "cc") if shutil.which(name, path=path)), "")
-        return msgspec.structs.replace(settings, cgo="on", cc=cc) if cc else settings
-    return settings
+def _with_plugins(settings: BuildSettings, platform: Platform, work: steps.Work) -> BuildSettings:
+    """Return settings that let package plugin do its work, where nobody said otherwise and a compiler is here.
+
+    Without cgo it is a stub that loads nothing, and the linker knows.
+    """
+    path = work.plan.go.environment.get("PATH")
+    cc = settings.cc or next((name for name in ("gcc", "clang", "cc") if shutil.which(name, path=path)), "")
+    if settings.cgo == "on" or "build.cgo" in work.plan.origins or platform != this_platform() or not cc:
+        return settings
+    return msgspec.structs.replace(settings, cgo="on", cc=cc)
 
 
 class _Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,7 +268,7 @@ def _examine(case: _Case, *, should_measure: bool) -> Deadcode:
     if not is_over:
         saving = _estimate(first, roots, is_plugged=case.can_plug)
         last = first
-    causes = [*(_plugin_causes(case, first.reached) if case.can_plug else ()), *_causes(case, last, roots)]
+    causes = [*(_plugin_causes(case, first) if case.can_plug else ()), *_causes(case, last, roots)]
     return Deadcode(
         program=case.main.import_path,
         platform=case.platform,
@@ -370,6 +376,10 @@ def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root)
         yield deadcode.cause_of(chain, case.owners, evidence=evidence, modules=versions)
         return
     uses = chart.graph.uses(deadcode.entries(root.given_up)) if chart is not None else []
+    # Where methods are still kept, what was reached after the mark may be there only because of it.
+    latest = linked.reached.turn(root.symbol.encode())
+    if chart is not None and latest >= 0 and linked.reached.marked():
+        uses = [use for use in uses if linked.reached.turn(chart.binary.names[use.caller].encode()) <= latest]
     seen = set()
     for use in sorted(uses, key=lambda use: chart.graph.depth(use.caller) if chart else 0):
         chain = deadcode.joined(_way_to(linked, chart, use), use.name, root.chain) if chart else root.chain
@@ -423,18 +433,32 @@ def _call_places(case: _Case, symbol: str, chart: Program | None) -> list[Eviden
     return found[:_MOST_EVIDENCE]
 
 
-def _plugin_causes(case: _Case, reached: Reached) -> Iterator[Cause]:
-    """Yield a cause for every module that imports ``plugin``: importing it is enough."""
-    imports = case.owners.import_chain(_PLUGIN)
-    chain = deadcode.trimmed(reached.chain("plugin.Open")) or tuple(f"{path} (imported)" for path in imports)
+def _plugin_causes(case: _Case, linked: _Linked) -> Iterator[Cause]:
+    """Yield a cause for every module that imports ``plugin``: importing it is enough, and calling it shows the way."""
+    chart = _chart(case, linked)
     seen = set()
+    # What was reached later may be there because of the plugins themselves.
+    uses = [
+        use
+        for use in (chart.graph.uses([_OPEN]) if chart is not None else ())
+        if chart is not None and linked.reached.turn(chart.binary.names[use.caller].encode()) == 0
+    ]
+    for use in uses:
+        package = case.owners.package(use.stack[0].function)
+        if chart is not None and package is not None and package.module not in seen:
+            seen.add(package.module)
+            chain = (*_way_to(linked, chart, use), _OPEN)
+            yield deadcode.cause_of(chain, case.owners, evidence=[chart.evidence(use.stack[0])])
     for package in case.owners.importers(_PLUGIN):
-        module, _ = case.owners.module(package)
-        if module not in seen:
-            seen.add(module)
-            file = next((file for file in _files(package) if stub.unplugged(_read(file)) is not None), "")
-            evidence = Evidence(package=package.import_path, symbol=_PLUGIN, file=PurePosixPath(file).name)
-            yield deadcode.cause_of(chain, case.owners, evidence=[evidence], responsible=package)
+        if package.module not in seen:
+            seen.add(package.module)
+            imports = (*case.owners.import_chain(package.import_path), _PLUGIN)
+            yield deadcode.cause_of(imports, case.owners, evidence=[_import_place(package)], responsible=package)
+
+
+def _import_place(package: Package) -> Evidence:
+    file = next((file for file in _files(package) if stub.unplugged(_read(file)) is not None), "")
+    return Evidence(package=package.import_path, symbol=_PLUGIN, file=PurePosixPath(file).name)
 
 
 def _findings(
@@ -459,7 +483,13 @@ def _findings(
             id="tune.deadcode-estimate",
             message=f"the program could not be linked without its causes, so the saving is an estimate: {why}",
         )
-    if case.loads_plugins and not case.can_plug:
+    if case.was_made_cgo:
+        yield Finding(
+            id="tune.deadcode-cgo",
+            severity="info",
+            message=f"package plugin does nothing without cgo: this is the program with cgo on and {case.settings.cc}",
+        )
+    elif case.loads_plugins and not case.can_plug:
         yield Finding(
             id="tune.deadcode-plugin",
             severity="info",
