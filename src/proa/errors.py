@@ -64,14 +64,6 @@ class DeadCodeKept(GateRefused):
     remedy = "see the causes above, and what helps against each"
 
 
-class DeadCodeKept(GateRefused):
-    """The linker keeps the unused methods of the program."""
-
-    code = "PROA103"
-    meaning = "`proa tune deadcode --fail` was given, and something makes the linker keep every method."
-    remedy = "see the causes above, and what helps against each"
-
-
 class WrongInput(ProaError):
     """What the user gave cannot be worked on."""
 
