@@ -13,6 +13,7 @@ from proa.build.complaints import error_of
 from proa.build.cross import c_compilers
 from proa.build.finish import finish
 from proa.build.flags import Words, words
+from proa.build.libc import libc_findings
 from proa.errors import BuildFailed
 from proa.outside.go import Go, read_setting
 from proa.outside.golist import build_environment
@@ -126,9 +127,10 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         found = self.chosen[platform].found
         with self.store.folder() as folder:
             findings = self._compile(mains, platform, folder / "linked")
+            linked = {main: _linked(folder / "linked", main) for main in mains}
             return [
                 finish(
-                    _linked(folder / "linked", main),
+                    linked[main],
                     name=main.name,
                     platform=platform,
                     settings=self.settings,
@@ -136,7 +138,7 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
                     libc=found.libc if found else "",
                     compiler=found.name if found else "",
                     uses_cgo=self.settings.cgo == "on",
-                    findings=findings,
+                    findings=(*findings, *(libc_findings(linked[main], found.libc) if found else ())),
                 )
                 for main in mains
             ]
