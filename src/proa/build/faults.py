@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from proa.errors import BuildFailed, LibraryMissing, LockBroken, NoSpace, ProaError, ToolMissing
 from proa.outside.command import LAST_LINES, redact
@@ -12,7 +15,7 @@ _HEADERS = (
     r"fatal error: (?P<name>[^:\n]{1,300}): No such file or directory",
 )
 _LIBRARIES = (
-    r"unable to find (?:dynamic |static )?(?:system )?library '?(?:-l)?(?P<name>[\w.+-]{1,200})'?",
+    r"unable to find (?:dynamic |static )?(?:system )?library ['\"]?(?:-l)?(?P<name>[\w.+-]{1,200})",
     r"cannot find -l(?P<name>[\w.+-]{1,200})",
     r"could not find native static library `(?P<name>[\w.+-]{1,200})`",
     r"(?:C|C\+\+) (?:shared or static |shared |static )?library '(?P<name>[^'\n]{1,200})' not found",
@@ -24,7 +27,6 @@ _LIBRARIES = (
 )
 _SHARED_ONLY = (
     r"attempted static link of dynamic object [`'](?P<name>[^`'\n]{1,300})'",
-    r"unable to find static system library '(?P<name>[^'\n]{1,200})'",
     r"(?:dynamic library|shared object) (?P<name>\S{1,300}) .{0,100}static",
 )
 _MEMORY = re.compile(
@@ -33,8 +35,8 @@ _MEMORY = re.compile(
 )
 _SPACE = re.compile(r"[Nn]o space left on device|[Dd]isk quota exceeded")
 _OUTSIDE = (
-    r"['\u2018`\"](?P<path>/[^'\u2019\n\"]{1,500})['\u2019\"]?[^\n]{0,120}[Rr]ead-only file system",
-    r"(?P<path>/[^\s:'\"\u2019]{1,500})['\u2019\"]?: [Rr]ead-only file system",
+    r"['\u2018`\"](?P<path>[^'\u2019\n\"]{1,500})['\u2019\"]?[^\n]{0,120}[Rr]ead-only file system",
+    r"(?P<path>[^\s:'\"\u2019]{1,500})['\u2019\"]?: [Rr]ead-only file system",
     r"[Rr]ead-only file system[^\n]{0,40}?['\u2018`\"](?P<path>/[^'\u2019\n\"]{1,500})",
 )
 _READ_ONLY = re.compile(r"[Rr]ead-only file system|\(os error 30\)|EROFS")
@@ -49,8 +51,12 @@ _NO_TOOL = re.compile(
 _TOLD = re.compile(r"error|fatal|undefined|not found|cannot |No rule|FAILED", re.IGNORECASE)
 
 
-def fault_of(tool: str, output: str, *, place: str = "", is_static: bool = True) -> ProaError:
+def fault_of(
+    tool: str, output: str, *, place: str = "", is_static: bool = True, folders: Iterable[Path] = ()
+) -> ProaError:
     r"""Return the error that fits what a build wrote; ``place`` is the folder it was told to build in.
+
+    ``folders`` are looked through for a shared object where a static library is missing.
 
     >>> fault_of("make", "main.c:1:10: fatal error: 'zlib.h' file not found").what
     'the C header zlib.h was not found'
@@ -77,6 +83,8 @@ def fault_of(tool: str, output: str, *, place: str = "", is_static: bool = True)
         if (name := _first(patterns, text)) is not None:
             return LibraryMissing(what.format(name), output=shown, hint=_hint(is_static=is_static))
     if (name := _first(_LIBRARIES, text)) is not None:
+        if is_static and (shared := _shared_object(name, folders)):
+            return LibraryMissing(_ONLY_SHARED.format(f"{name} ({shared})"), output=shown, hint=_hint(is_static=True))
         return LibraryMissing(f"the library {name} was not found", output=shown, hint=_hint(is_static=is_static))
     if (match := _NO_TOOL.search(text)) is not None:
         return ToolMissing(
@@ -91,6 +99,19 @@ _ONLY_SHARED = "the library {} exists only as a shared object, and the program i
 def _first(patterns: tuple[str, ...], text: str) -> str | None:
     found = [match for pattern in patterns if (match := re.search(pattern, text)) is not None]
     return min(found, key=lambda match: match.start())["name"].strip() if found else None
+
+
+def _shared_object(name: str, folders: Iterable[Path]) -> str:
+    """Return the file of a library that is there as a shared object, searching folders and this machine's own."""
+    for folder in folders:
+        for place, _, files in os.walk(folder):
+            for file in files:
+                if file == f"lib{name}.so" or file.startswith(f"lib{name}.so."):
+                    return (Path(place) / file).relative_to(folder).as_posix()
+    for pattern in (f"usr/lib/lib{name}.so*", f"usr/lib64/lib{name}.so*", f"usr/lib/*-linux-gnu*/lib{name}.so*"):
+        if (found := next(Path("/").glob(pattern), None)) is not None:
+            return str(found)
+    return ""
 
 
 def _hint(*, is_static: bool) -> str:

@@ -196,9 +196,10 @@ def _need(tool: str, job: Job) -> None:
 def _done(ran: Ran, job: Job, shop: Workshop) -> None:
     """Raise what fits where a step failed."""
     if ran.status:
-        # What the compiler says goes to one stream or the other, by build system; both in one order would be better.
+        # What a compiler says comes by one stream or the other, as the build system has it.
         said = b"\n".join((ran.stdout, ran.stderr)).decode(errors="replace")
-        raise fault_of(job.native.system, said, place=str(shop.place), is_static=job.is_static)
+        folders = [shop.folder / name for name in ("source", "build")]
+        raise fault_of(job.native.system, said, place=str(shop.place), is_static=job.is_static, folders=folders)
 
 
 def _is_named(programs: Sequence[Found], job: Job) -> bool:

@@ -15,11 +15,7 @@ def analysis_lines(analysis: Analysis) -> Iterator[str]:
     """Yield what the program is and needs, one fact a line, each with its evidence."""
     project = analysis.project
     yield f"{project.main.import_path} {project.main.module_version}".rstrip()
-    standard = sum(package.is_standard for package in project.packages)
-    yield (
-        f"  module {project.main.module} · go {project.go_version} · built with {project.toolchain} · "
-        f"{len(project.packages)} packages ({standard} of them standard) of {len(project.modules)} modules"
-    )
+    yield _how_built(project)
     yield from _facts(project)
     for need in analysis.needs.needs:
         yield f"  needs {' '.join(part for part in (need.kind, need.what) if part)}: {need.reason}"
@@ -27,6 +23,18 @@ def analysis_lines(analysis: Analysis) -> Iterator[str]:
         yield f"  does not need {absent.kind}: {absent.reason}"
     for finding in (*project.findings, *analysis.findings):
         yield f"  {finding.severity}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+
+
+def _how_built(project: Project) -> str:
+    if (native := project.native) is not None:
+        version = [f"version {native.version}"] if native.version else []
+        parts = (project.main.language, native.system, *version, *([project.toolchain] if project.toolchain else []))
+        return "  " + " · ".join(parts)
+    standard = sum(package.is_standard for package in project.packages)
+    return (
+        f"  module {project.main.module} · go {project.go_version} · built with {project.toolchain} · "
+        f"{len(project.packages)} packages ({standard} of them standard) of {len(project.modules)} modules"
+    )
 
 
 def _facts(project: Project) -> Iterator[str]:

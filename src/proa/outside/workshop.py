@@ -53,7 +53,10 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
         return self.run(words, cwd=Path("/"), env=env, accept=None)
 
     def _options(self, *, has_network: bool) -> list[str]:
-        options = [*_basic(), "--bind", str(self.folder), str(self.place)]
+        # Only the folders in it may be written: what goes one level up is outside of the sources as well.
+        options = [*_basic(), "--ro-bind", str(self.folder), str(self.place)]
+        for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+            options += ["--bind", str(folder), str(self.place / folder.name)]
         for path in self.writable:
             options += ["--bind", str(path), str(path)]
         return options if has_network else [*options, "--unshare-net"]

@@ -198,7 +198,15 @@ def read_native(bench: Bench, plan: Plan) -> Project:
         with suppress(ToolMissing):
             found = _compilers(bench, plan.settings.build, plan.platforms[0], is_needed=True)
             toolchain = found.name if found else ""
-    return Project(main=plan.main, go_version="", toolchain=toolchain, packages=(), modules=(), git=plan.git)
+    return Project(
+        main=plan.main,
+        go_version="",
+        toolchain=toolchain,
+        packages=(),
+        modules=(),
+        git=plan.git,
+        native=native,
+    )
 
 
 def build_native(bench: Bench, plan: Plan, platform: Platform) -> Binary:

@@ -112,7 +112,7 @@ def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shi
         program=plan.main.import_path,
         reference="",
         digest=whole.digest,
-        version=plan.main.module_version or plan.git.tag,
+        version=plan.main.module_version or plan.git.tag or (plan.native.version if plan.native else ""),
         images=tuple(images),
         trial=_representative(images),
         timings_s=log.timings_s,

@@ -147,7 +147,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     go_version: str
     """The version go.mod asks for, e.g. ``1.24``."""
     toolchain: str
-    """The tool chain that will build it, e.g. ``go1.26.8``."""
+    """The tool chain that will build it: ``go1.26.8``, ``zig 0.17.1``, ``rustc 1.95.0``."""
     packages: tuple[Package, ...]
     """The import graph, dependencies before their importers (the order of ``go list -deps``)."""
     modules: tuple[Module, ...]
@@ -157,6 +157,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     git: Git = Git()
     findings: tuple[Finding, ...] = ()
+    native: Native | None = None
+    """Set where the go command does not build the program; then there are no packages and modules."""
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
