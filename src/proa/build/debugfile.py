@@ -3,6 +3,7 @@
     ELF header, program headers     as the program's; loaded segments have no bytes here
     notes, name of the loader       the build-id ties both files together
     what was left out               DWARF, symbols
+    .proa.symtab                    where the program keeps its symbols: just enough for delve and addr2line
     .proa.layout                    how the linked file is put together again, byte for byte
     names, section headers          every section of the linked file under its number; what runs has no bytes here
 
@@ -11,10 +12,11 @@ Source: GDB manual, "Debugging Information in Separate Files"; the same layout a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from proa.build import symbols
 from proa.build.headers import (
     aligned,
     header_bytes,
@@ -26,7 +28,7 @@ from proa.build.headers import (
     segment_table,
     segments_field,
 )
-from proa.build.layout import DEBUG, LAYOUT, SHIPPED, layout_of
+from proa.build.layout import DEBUG, LAYOUT, OWN, SHIPPED, layout_of
 from proa.build.pieces import Piece, Pieces, copied
 from proa.build.strip import Stripping
 from proa.outside import elf
@@ -37,6 +39,7 @@ _ALTERNATE = ".gnu_debugaltlink"
 """Names a further file that DWARF refers to (dwz)."""
 _SYMBOLS = (elf.SHT_SYMTAB, elf.SHT_STRTAB, elf.SHT_SYMTAB_SHNDX)
 _NOTE_ALIGNMENT = 16
+_GOROUTINE = ("runtime.tlsg", "runtime.tls_g")
 _PT_PHDR = 6
 
 
@@ -85,12 +88,19 @@ def _laid_out(
             at += section.file_bytes
         else:
             placed[section.index] = _without_bytes(section, notes, at)
+    extra: list[Section] = []
+    written: list[tuple[int, bytes]] = []
+    for section, content in _few_symbols(program, sections):
+        at = aligned(at, section.alignment)
+        extra.append(msgspec.structs.replace(section, offset=at, size=len(content)))
+        written.append((at, content))
+        at += len(content)
     layout = layout_of(program.data, _claims(stripping, pieces), linked_digest)
-    added = new_section(len(program.sections), LAYOUT, elf.SHT_PROGBITS)
-    placed[added.index] = msgspec.structs.replace(added, offset=at, size=len(layout))
-    written = [(at, layout)]
+    note = new_section(len(program.sections) + len(extra), LAYOUT, elf.SHT_PROGBITS)
+    extra.append(msgspec.structs.replace(note, offset=at, size=len(layout)))
+    written.append((at, layout))
     at += len(layout)
-    ordered = [placed[section.index] for section in [*sections, added]]
+    ordered = [*(placed[section.index] for section in sections), *extra]
     # Symbols may have their names in the same table as the sections.
     is_shared = any(program.sections[index].link == program.names_index for index in held)
     ordered, names = named(program, ordered, keeps_old=is_shared)
@@ -105,6 +115,24 @@ def _laid_out(
     written += [*header_fields(program, at, len(ordered), number), segments_field(program, segments_at)]
     return Pieces(
         pieces=(Piece(0, 0, segments_at), *notes, *pieces), written=tuple(written), total_bytes=at + len(table)
+    )
+
+
+def _few_symbols(program: Elf, here: Sequence[Section]) -> list[tuple[Section, bytes]]:
+    """Return a table of one to three symbols where the program keeps its own.
+
+    Debuggers take names from the program. But delve refuses a debug file without a table, and looks there for where
+    Go keeps the current goroutine (v1.27.2, pkg/proc/bininfo.go); and addr2line cannot decompress DWARF where there
+    is no symbol at all (binutils 2.40). Not called .symtab: perf (6.1) would take no names from anywhere else.
+    """
+    if any(section.kind == elf.SHT_SYMTAB for section in here):
+        return []
+    numbers = {section.index: number for number, section in enumerate(here)}
+    return symbols.sections(
+        program,
+        symbols.reduced(program, _GOROUTINE, numbers, file=LAYOUT),
+        first_index=len(program.sections),
+        names=(f"{OWN}symtab", f"{OWN}strtab"),
     )
 
 

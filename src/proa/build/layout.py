@@ -19,7 +19,9 @@ import msgspec
 from proa.build.pieces import Piece
 from proa.errors import BinaryDamaged
 
-LAYOUT = ".proa.layout"
+OWN = ".proa."
+"""How the names of sections begin that are in no linked file."""
+LAYOUT = f"{OWN}layout"
 SHIPPED, DEBUG, LITERAL = 0, 1, 2
 _MOST_LINE_BYTES = 8 << 20
 _MOST_PIECES = 100_000

@@ -23,7 +23,7 @@ from proa.build.headers import (
     new_section,
     section_table,
 )
-from proa.build.layout import LAYOUT, LITERAL, SHIPPED, read_layout
+from proa.build.layout import LAYOUT, LITERAL, OWN, SHIPPED, read_layout
 from proa.build.pieces import Piece, Pieces, write
 from proa.build.strip import DEBUG_LINK
 from proa.errors import BinaryDamaged, DebugMismatch
@@ -172,12 +172,13 @@ def _joined(program: Elf, symbolic: Elf) -> Pieces:
 
 def _added(program: Elf, symbolic: Elf) -> list[Section]:
     """Return the sections of a debug file that the program lacks. Raises BinaryDamaged."""
-    linked = {section.link for section in symbolic.sections if section.kind == elf.SHT_SYMTAB}
+    foreign = [section for section in symbolic.sections if not section.name.startswith(OWN)]
+    linked = {section.link for section in foreign if section.kind == elf.SHT_SYMTAB}
     # A program may have a symbol table of its own: a smaller one, or the same.
-    there = {s.name for s in program.sections if s.kind not in (elf.SHT_SYMTAB, elf.SHT_STRTAB)} | {LAYOUT, DEBUG_LINK}
+    there = {s.name for s in program.sections if s.kind not in (elf.SHT_SYMTAB, elf.SHT_STRTAB)} | {DEBUG_LINK}
     found = [
         section
-        for section in symbolic.sections
+        for section in foreign
         if not section.is_allocated
         and section.file_bytes
         and (section.index in linked or (section.name not in there and section.index != symbolic.names_index))

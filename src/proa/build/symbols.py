@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +16,10 @@ _ABSOLUTE = 0xFFF1
 """SHN_ABS: a symbol that belongs to no section."""
 _LOCAL = 0
 """STB_LOCAL. Local symbols come first in a table."""
+_FILE = 4
+"""STT_FILE, local: the name of a source file, without an address."""
+_FEW = 8
+"""So many places of a name are looked up one by one (arbitrary; honest tables have one or two)."""
 
 
 class Reduced(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,24 +63,30 @@ def renumbered(program: Elf, section: Section, numbers: Mapping[int, int]) -> by
     return bytes(table)
 
 
-def reduced(program: Elf, keep: Sequence[str], numbers: Mapping[int, int]) -> Reduced:
-    """Return the symbols that ``keep`` names, in their order, local ones first. Raises BinaryDamaged."""
+def reduced(program: Elf, keep: Sequence[str], numbers: Mapping[int, int], *, file: str = "") -> Reduced:
+    """Return the symbols that ``keep`` names, in their order, local ones first; before them one that names ``file``.
+
+    Raises BinaryDamaged.
+    """
     size, place = entry_bytes(program), _section_at(program)
-    words = {word: word.encode().split(b"*") for word in keep}
     unmatched = dict.fromkeys(keep)
     strings = bytearray(b"\0")
     found: dict[bool, list[bytes]] = {True: [], False: []}
-    form, number = struct.Struct(f"{program.order}I"), struct.Struct(f"{program.order}H")
+    if file:
+        found[True].append(_file_symbol(program, len(strings)))
+        strings += file.encode() + b"\0"
+    offset, number = struct.Struct(f"{program.order}I"), struct.Struct(f"{program.order}H")
     for table, names in _tables(program):
-        for at in range(size, len(table) - size + 1, size):
-            name = _name(names, form.unpack_from(table, at)[0])
-            matching = [word for word, parts in words.items() if matches(name, parts)] if name else []
-            if not matching:
-                continue
-            for word in matching:
+        matching: set[int] = set()
+        for word in keep:
+            places = _places(table, names, word.encode(), size=size, form=offset)
+            if places:
                 unmatched.pop(word, None)
+                matching |= places
+        for at in sorted(matching):
             symbol = bytearray(table[at : at + size])
-            form.pack_into(symbol, 0, len(strings))
+            name = _name(names, offset.unpack_from(symbol)[0])
+            offset.pack_into(symbol, 0, len(strings))
             old = number.unpack_from(symbol, place)[0]
             if 0 < old < elf.SHN_LORESERVE:
                 number.pack_into(symbol, place, numbers.get(old, _ABSOLUTE))
@@ -89,30 +100,61 @@ def reduced(program: Elf, keep: Sequence[str], numbers: Mapping[int, int]) -> Re
     )
 
 
-def sections(program: Elf, kept: Reduced, *, first_index: int) -> list[tuple[Section, bytes]]:
+def _file_symbol(program: Elf, name: int) -> bytes:
+    if program.is_64:
+        return struct.pack(f"{program.order}IBBHQQ", name, _FILE, 0, _ABSOLUTE, 0, 0)
+    return struct.pack(f"{program.order}IIIBBH", name, 0, 0, _FILE, 0, _ABSOLUTE)
+
+
+def _places(table: bytes, names: bytes, word: bytes, *, size: int, form: struct.Struct) -> set[int]:
+    """Return where the symbols of a table are that a word names."""
+    ends = [] if b"*" in word else list(islice(_occurrences(names, word + b"\0"), _FEW + 1))
+    if b"*" not in word and len(ends) <= _FEW:
+        # Thousands of times faster than to look at each symbol.
+        return {
+            at
+            for offset in ends
+            for at in _occurrences(table, form.pack(offset))
+            if at and at % size == 0 and at + size <= len(table)
+        }
+    parts = word.split(b"*")
+    whole = range(size, len(table) - size + 1, size)
+    return {at for at in whole if matches(_name(names, form.unpack_from(table, at)[0]), parts)}
+
+
+def _occurrences(data: bytes, sought: bytes) -> Iterator[int]:
+    at = data.find(sought) if len(sought) > 1 else -1
+    while at >= 0:
+        yield at
+        at = data.find(sought, at + 1)
+
+
+def sections(
+    program: Elf, kept: Reduced, *, first_index: int, names: tuple[str, str] = (".symtab", ".strtab")
+) -> list[tuple[Section, bytes]]:
     """Return the sections of a reduced table: the symbols, and their names behind them."""
     table = new_section(
         first_index,
-        ".symtab",
+        names[0],
         elf.SHT_SYMTAB,
         alignment=8 if program.is_64 else 4,
         link=first_index + 1,
         info=kept.locals_count,
         entry_size=entry_bytes(program),
     )
-    return [(table, kept.table), (new_section(first_index + 1, ".strtab", elf.SHT_STRTAB), kept.strings)]
+    return [(table, kept.table), (new_section(first_index + 1, names[1], elf.SHT_STRTAB), kept.strings)]
 
 
 def matches(name: bytes, parts: Sequence[bytes]) -> bool:
-    """Say whether a name has these parts in this order: a pattern that was split at its ``*``.
+    """Say whether a name, not an empty one, has these parts in this order: a pattern that was split at its ``*``.
 
     Nothing else is special, because Go's names have brackets in them. Takes time in proportion to the name's length.
 
     >>> matches(b"main.Map[...].Get", b"main.*.Get".split(b"*")), matches(b"main.x", [b"main"])
     (True, False)
     """
-    if len(parts) == 1:
-        return name == parts[0]
+    if len(parts) == 1 or not name:
+        return bool(name) and name == parts[0]
     first, *middle, last = parts
     if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
         return False
