@@ -262,7 +262,8 @@ def judge(
     """
     saved = before.bytes - measured.bytes if before else 0
     saved_compressed = before.compressed_bytes - measured.compressed_bytes if before else 0
-    fault = _fault(measured, first)
+    # What is wrong with the program as it is says nothing of a step.
+    fault = _fault(measured, first) if before else ""
     is_worth_it = before is None or link.is_usual or link.is_start or saved > 0
     return Step(
         name=link.name,
@@ -289,6 +290,8 @@ def _fault(measured: Measured, first: Trial | None) -> str:
 
 
 def _reason(link: Link, measured: Measured, *, saves: bool) -> str:
+    if measured.complaint:
+        return measured.complaint
     if link.cost:
         return link.cost
     if not saves:
@@ -338,6 +341,14 @@ def findings(steps: Sequence[Step], best: Step, first: Trial | None, settings: B
                 id="tune.not-tried",
                 message=f"the program {what} ({first.reason}): steps are compared by size alone",
                 hint=first.remedy,
+            )
+        )
+    if steps[0].reason.startswith("the benchmark"):
+        found.append(
+            Finding(
+                id="tune.benchmark",
+                message=f"there are no times of it, because with the program as it is {steps[0].reason}",
+                hint="run it by hand; the program's path is in $PROA_PROGRAM",
             )
         )
     if any(word in ("-s", "-w") for entry in settings.ldflags for word in entry.split()):
