@@ -18,6 +18,8 @@ _SOURCE = [
     click.option("--build-tags", metavar="TAG,…", help="Go build tags."),
     click.option("--ldflags", multiple=True, metavar="FLAGS", help="Flags for the Go linker."),
     click.option("--strip", type=click.Choice(["none", "dwarf", "all"]), help="What to leave out of the binary."),
+    click.option("--keep-symbol", "keep_symbols", multiple=True, metavar="GLOB", help="Keep a symbol at --strip all."),
+    click.option("--debug/--no-debug", default=None, help="Keep what was stripped as a debug file; default yes."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), help="Cores to use; default all."),
 ]
 _IMAGE = [
@@ -93,6 +95,8 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
             "tags": _split([flags.get("build_tags") or ""]),
             "ldflags": flags.get("ldflags"),
             "strip": flags.get("strip"),
+            "keep_symbols": flags.get("keep_symbols"),
+            "debug": flags.get("debug"),
         },
         "image": {
             "base": flags.get("base"),
@@ -115,7 +119,10 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
             "memory": flags.get("memory"),
         },
     }
-    kept = {part: {name: value for name, value in fields.items() if value} for part, fields in laid.items()}
+    kept = {
+        part: {name: value for name, value in fields.items() if value or value is False}
+        for part, fields in laid.items()
+    }
     return {part: fields for part, fields in kept.items() if fields}
 
 
