@@ -16,6 +16,7 @@ from proa.pack.assets import KODATA_PATH, image_path
 from proa.pack.bases import NOTHING
 from proa.pack.execution import exposed_ports, image_user, program_path, workdir
 from proa.pack.files import CERTIFICATES_PATH, MIME_PATH, ZONES_PATH, users
+from proa.pack.native_stage import ALPINE_PACKAGES, native_stage
 from proa.records.configuration import BuildSettings, ImageSettings
 from proa.records.evidence import Needs
 from proa.records.project import Main, Project
@@ -40,6 +41,9 @@ def dockerfile(project: Project, needs: Needs, settings: ImageSettings, *, build
 
 def _build_stage(project: Project, build: BuildSettings) -> Iterator[str]:
     main = project.main
+    if project.native is not None:
+        yield from native_stage(project, project.native, build, target=f"{_ROOT}/{program_path(main.name)}")
+        return
     version = (project.toolchain or project.go_version).removeprefix("go")
     yield f"FROM --platform=$BUILDPLATFORM golang:{version or 'latest'} AS build"
     yield "ARG TARGETOS TARGETARCH"
@@ -65,9 +69,11 @@ def _build_stage(project: Project, build: BuildSettings) -> Iterator[str]:
 
 def _files_stage(project: Project, needs: Needs, settings: ImageSettings) -> Iterator[str]:
     """Yield what gathers the system files and assets below /rootfs."""
-    packages = {"certificates": "ca-certificates", "zones": "tzdata", "mime": "media-types"}
+    debian = {"certificates": "ca-certificates", "zones": "tzdata", "mime": "media-types"}
+    packages = debian if project.native is None else ALPINE_PACKAGES
     if wanted := [package for kind, package in packages.items() if any(n.kind == kind for n in needs.needs)]:
-        yield "RUN apt-get update && apt-get install --yes --no-install-recommends " + " ".join(wanted)
+        update = "apt-get update && apt-get install --yes --no-install-recommends"
+        yield f"RUN {update if project.native is None else 'apk add --no-cache'} " + " ".join(wanted)
     for need in needs.of("certificates")[:1]:
         yield from _copied(f"/{CERTIFICATES_PATH}", need.reason)
     zones = needs.of("zones")

@@ -32,7 +32,7 @@ def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) 
             binary = steps.build_program(work, 0)
             found.append(
                 Analysis(
-                    project=project,
+                    project=steps.named_as_built(project, binary),
                     platform=plan.platforms[0],
                     needs=steps.find_needs(work, 0, binary),
                     settings=plan.settings,
@@ -65,22 +65,25 @@ def build_all(
         built = []
         for plan, number in pairs:
             binary = steps.build_program(steps.Work(bench=bench, plan=plan, log=steps.Log()), number)
-            path = target / _file_name(plan, number) if is_folder else target
+            path = target / _file_name(plan, number, binary) if is_folder else target
             copy_file(bench.store.blob_path(binary.digest), path, mode=0o755)
             built.append((binary, str(path)))
     return tuple(built)
 
 
-def _file_name(plan: Plan, number: int) -> str:
+def _file_name(plan: Plan, number: int, binary: Binary) -> str:
+    name = plan.main.name if plan.native is None else binary.name
     platform = plan.platforms[number]
     suffix = f"-{str(platform).replace('/', '-')}" if len(plan.platforms) > 1 else ""
-    return f"{plan.main.name}{suffix}" + (".exe" if platform.os == "windows" else "")
+    return f"{name}{suffix}" + (".exe" if platform.os == "windows" else "")
 
 
 def dockerfiles(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[str, ...]:
     """Return the equivalent multi-stage Dockerfile of every program asked for."""
     analyses = analyze_all(request, environ=environ, progress=progress)
-    return tuple(pack.dockerfile(one.project, one.needs, one.settings.image) for one in analyses)
+    return tuple(
+        pack.dockerfile(one.project, one.needs, one.settings.image, build=one.settings.build) for one in analyses
+    )
 
 
 def try_reference(image: str, request: Request, *, environ: Mapping[str, str], progress: Say) -> Trial:

@@ -215,8 +215,13 @@ def build_program(work: Work, number: int) -> Binary:
         _build_key(plan, number),
         kind=Binary,
         make=make,
-        is_whole=lambda binary: store.has_blob(binary.digest) and store.has_blob(binary.unstripped_digest),
+        is_whole=lambda binary: all(map(store.has_blob, _blobs_of(binary))),
     )
+
+
+def _blobs_of(binary: Binary) -> list[str]:
+    files = [file.digest for file in (*binary.runtime_files, binary.debug) if file is not None and file.digest]
+    return [binary.digest, binary.unstripped_digest, *files]
 
 
 def _build_key(plan: Plan, number: int) -> str:
@@ -279,6 +284,7 @@ def pack_image(work: Work, binary: Binary, needs: Needs, *, project: Project, ba
     bench, plan = work.bench, work.plan
     store, settings = bench.store, plan.settings.image
     dated = source_date(bench.environ)
+    project = named_as_built(project, binary)
 
     def make() -> pack.Packed:
         bench.say(f"packing {plan.main.name} for {binary.platform}")
@@ -304,6 +310,13 @@ def pack_image(work: Work, binary: Binary, needs: Needs, *, project: Project, ba
         make=make,
         is_whole=lambda packed: _is_stored(store, packed.image),
     )
+
+
+def named_as_built(project: Project, binary: Binary) -> Project:
+    """Return a project whose program is called as its file: what make builds is known by its folder's name before."""
+    if project.native is None:
+        return project
+    return msgspec.structs.replace(project, main=msgspec.structs.replace(project.main, name=binary.name))
 
 
 def source_date(environ: Mapping[str, str]) -> int | None:
