@@ -8,6 +8,7 @@ import click
 
 _COMMANDS: dict[str, str] = {
     "size": "Take the program through the chain of flags, one by one, and measure each.",
+    "tags": "List the build tags its packages know, and what each saves.",
     "deadcode": "Find what makes the linker keep methods that nobody calls.",
 }
 

@@ -66,13 +66,18 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     modules: tuple[str, ...]
     """``path@version`` of the modules that declare it; the main module's path alone."""
     evidence: tuple[Evidence, ...] = ()
-    """Files whose constraint names it."""
+    """Files whose constraint names it: the first 20, those that it changes here before the others."""
     left_out: tuple[str, ...] = ()
     """Import paths that are no longer part of the program."""
     added: tuple[str, ...] = ()
     """Import paths that come in instead."""
     files_left_out: int = 0
+    """In packages that stay."""
     files_added: int = 0
+    beside: tuple[str, ...] = ()
+    """Tags of which one must be set, too, before this one changes anything."""
+    expected_bytes: int = 0
+    """What the parts it leaves out take in the program now: an estimate, made before anything is built."""
     state: StepState = "measured"
     reason: str = ""
     bytes: int = 0
@@ -97,6 +102,9 @@ class TagTuning(msgspec.Struct, frozen=True, kw_only=True):
     together: tuple[str, ...] = ()
     """Tags that save something and build together."""
     together_saving_bytes: int = 0
+    together_saving_compressed_bytes: int = 0
+    own: tuple[str, ...] = ()
+    """The project's own tags, set in all of these builds."""
     findings: tuple[Finding, ...] = ()
 
 
