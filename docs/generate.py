@@ -109,8 +109,10 @@ def _command_lines(command: click.Command, title: str, *, depth: int) -> list[st
     if options:
         lines += ["| flag | value | |", "|---|---|---|", *(_option_row(option) for option in options), ""]
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            lines += _command_lines(inner, f"{title} {name}", depth=depth + 1)
+        context = click.Context(command, info_name=title)
+        for name in command.list_commands(context):
+            if (inner := command.get_command(context, name)) is not None:
+                lines += _command_lines(inner, f"{title} {name}", depth=depth + 1)
     return lines
 
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "pack": "Put the program and what it needs into an image.",
     "trial": "Run an image under the limits it is meant for.",
     "tune": "Find what would make the program smaller, measured.",
+    "debug": "Read a crash: fetch or serve the debug file kept beside an image.",
     "store": "Look after the local store.",
     "doctor": "Say which tools were found and what is possible.",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from proa.cli.amounts import bytes_text, seconds_text
 from proa.records.binary import Binary
+from proa.records.debugging import Symbols
 from proa.records.image import Image, ImageFile
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
@@ -73,6 +74,8 @@ def show_shipment(shipment: Shipment) -> None:
         rows.add_row("image", _headline(image))
         for row in _contents(image):
             rows.add_row("", row)
+        if image.binary and image.binary.debug:
+            rows.add_row("debug", _debug(image.binary))
         rows.add_row("base", _escape(f"{image.base}: {image.base_reason}" if image.base_reason else image.base))
         rows.add_row("trial", _trial(image.trial))
     for absent in shipment.left_out:
@@ -128,6 +131,13 @@ def _grouped(files: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:
         yield bytes_text(sum(member.bytes for member in members)), _escape(where), _escape(reason)
 
 
+def _debug(binary: Binary) -> str:
+    """Return where a crash of the stripped program can be read with."""
+    assert binary.debug is not None  # noqa: S101 - the caller's branch
+    kept = f"{bytes_text(binary.debug.bytes)} kept beside the image"
+    return _escape(f"{kept} · proa debug {binary.debug.build_id[:16]}" if binary.debug.build_id else kept)
+
+
 def _trial(trial: Trial | None) -> str:
     if trial is None:
         return "[yellow]not run (--no-trial)[/yellow]"
@@ -178,4 +188,12 @@ def show_binary(binary: Binary) -> None:
     console().print(
         f"  built   {binary.name} {binary.platform} · {linkage} · {bytes_text(binary.unstripped_bytes)} linked → "
         f"[bold]{bytes_text(binary.bytes)}[/bold] (strip: {binary.strip}) · {binary.go_version}"
+    )
+
+
+def show_symbols(symbols: Symbols) -> None:
+    """Print one line about a debug file that was fetched."""
+    parts = (symbols.program, symbols.platform, bytes_text(symbols.bytes), f"build-id {symbols.build_id or 'none'}")
+    console().print(
+        _escape(f"  debug   {' · '.join(part for part in parts if part)} · from {symbols.place}"), soft_wrap=True
     )

@@ -178,6 +178,12 @@ class Store:
             if (descriptor := self._descriptor(path)) is not None:
                 yield descriptor
 
+    def all_referrers(self) -> Iterator[Descriptor]:
+        """Yield everything that refers to something, sorted by subject and digest."""
+        for folder in _folders(self.root / "referrers"):
+            if is_digest(f"sha256:{folder.name}"):
+                yield from self.referrers(f"sha256:{folder.name}")
+
     # Cached stages
 
     def stage(self, stage: str, key: str) -> bytes | None:
@@ -190,6 +196,12 @@ class Store:
         with suppress(OSError):
             os.utime(path)
         return content
+
+    def kept(self, stage: str) -> Iterator[bytes]:
+        """Yield all that a stage returned for any key, sorted by key; nothing is marked as used."""
+        for path in _files(self.root / "stages" / stage):
+            with suppress(FileNotFoundError):
+                yield path.read_bytes()
 
     def set_stage(self, stage: str, key: str, content: bytes) -> None:
         """Keep what a stage returned for this key."""
@@ -317,6 +329,13 @@ def _file_name(name: str) -> str:
     if len(quoted) <= 240:
         return quoted
     return f"{quoted[:160]}~{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
 
 
 def _files(folder: Path) -> list[Path]:

@@ -41,9 +41,12 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
 
         >>> Symbols(build_id="ab12", digest="", bytes=0, name="../../etc/api.debug").file_name
         'api.debug'
+        >>> Symbols(build_id="ab12", digest="", bytes=0, name="Makefile").file_name
+        'Makefile.debug'
         """
         name = re.sub(r"[^A-Za-z0-9._+@-]", "_", self.name.rpartition("/")[2]).lstrip(".-")[:128]
-        return name or f"{self.build_id or 'program'}.debug"
+        # Always of this ending: an artifact must not choose which of the user's files is written over.
+        return f"{name.removesuffix('.debug') or self.build_id or 'program'}.debug"
 
 
 def is_build_id(text: str) -> bool:
