@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proa.analyze.cgo import explain_failure, may_use_cgo
+    from proa.analyze.elfneeds import find_elf_needs
     from proa.analyze.facts import read_facts
     from proa.analyze.graph import list_graph, modules_of, packages_of, part_of
     from proa.analyze.key import content_key, imports_key
     from proa.analyze.native import cargo_mains, find_system, folder_of, native_main
     from proa.analyze.needs import find_needs
     from proa.analyze.project import read_project
-    from proa.analyze.with_c import Asked, WithC, list_graph_with_c
+    from proa.analyze.with_c import Asked, WithC, included_digest, list_graph_with_c
 
 __all__ = [
     "Asked",
@@ -21,10 +22,12 @@ __all__ = [
     "cargo_mains",
     "content_key",
     "explain_failure",
+    "find_elf_needs",
     "find_needs",
     "find_system",
     "folder_of",
     "imports_key",
+    "included_digest",
     "list_graph",
     "list_graph_with_c",
     "may_use_cgo",
@@ -42,10 +45,12 @@ _HOMES = {
     "cargo_mains": "proa.analyze.native",
     "content_key": "proa.analyze.key",
     "explain_failure": "proa.analyze.cgo",
+    "find_elf_needs": "proa.analyze.elfneeds",
     "find_needs": "proa.analyze.needs",
     "find_system": "proa.analyze.native",
     "folder_of": "proa.analyze.native",
     "imports_key": "proa.analyze.key",
+    "included_digest": "proa.analyze.with_c",
     "list_graph": "proa.analyze.graph",
     "list_graph_with_c": "proa.analyze.with_c",
     "may_use_cgo": "proa.analyze.cgo",

@@ -3,19 +3,28 @@
 Nothing here decides what goes into an image. The only file the user sees of this room is the program itself.
 """
 
+from proa.build.closure import Opened, find_runtime_files, identity, runtime_files_of
 from proa.build.compile import build, build_all, words_of
 from proa.build.cross import c_compilers, compiler_identity, with_c
 from proa.build.finish import finish
+from proa.build.prebuilt import Prebuilt, finish_prebuilt, inspect_program
 from proa.build.rejoin import Rejoined, rejoin
 
 __all__ = [
+    "Opened",
+    "Prebuilt",
     "Rejoined",
     "build",
     "build_all",
     "c_compilers",
     "compiler_identity",
+    "find_runtime_files",
     "finish",
+    "finish_prebuilt",
+    "identity",
+    "inspect_program",
     "rejoin",
+    "runtime_files_of",
     "with_c",
     "words_of",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.errors import BuildFailed
+from proa.errors import BinaryDamaged, BuildFailed
 from proa.outside import elf
 from proa.outside.elf import Elf
 from proa.records.platform import Platform
@@ -71,6 +71,15 @@ def check_machine(program: Elf, platform: Platform) -> None:
         names = [name for name, machine in _MACHINES.items() if machine == found]
         what = names[0] if names else f"ELF machine {program.machine}"
         raise BuildFailed(f"the program was built for {what} where {platform} was asked for")
+
+
+def platform_of(program: Elf) -> Platform:
+    """Return the platform a program says it is for, without a variant. Raises BinaryDamaged for an unknown one."""
+    found = (program.machine, program.is_64, program.is_little)
+    for name, machine in _MACHINES.items():
+        if machine == found:
+            return Platform("linux", name)
+    raise BinaryDamaged(f"the program is for ELF machine {program.machine} (offset 0x12), which no platform stands for")
 
 
 def go_version(program: Elf) -> str:

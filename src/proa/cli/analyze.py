@@ -12,6 +12,7 @@ from proa.cli import options
 
 @click.command()
 @options.source_options
+@options.binary_options
 @options.image_options
 @options.trial_options
 @click.option("--explain", is_flag=True, help="Show every setting and where its value came from.")

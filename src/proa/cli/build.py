@@ -12,6 +12,7 @@ from proa.cli import options
 
 @click.command()
 @options.source_options
+@options.binary_options
 @click.option(
     "--output",
     "-o",

@@ -37,6 +37,10 @@ _IMAGE = [
     click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="How layers are compressed."),
     click.option("--compression-level", type=int, metavar="N", help="Level of the chosen compression."),
 ]
+_BINARY = [
+    click.option("--binary", metavar="FILE", help="A finished program, shipped as it is; there is no SOURCE then."),
+    click.option("--sysroot", metavar="DIR", help="Where its loader and libraries are, for another architecture."),
+]
 _WHETHER = click.option("--trial/--no-trial", "should_try", default=True, help="Run the image before it is published.")
 _TRIAL = [
     click.option("--require-trial", "requires_trial", is_flag=True, help="Fail where a platform cannot be tried here."),
@@ -63,6 +67,7 @@ def _stack(options: list[Callable[[_Command], _Command]]) -> Callable[[_Command]
 
 source_options = _stack(_SOURCE)
 image_options = _stack(_IMAGE)
+binary_options = _stack(_BINARY)
 trial_options = _stack(_TRIAL)
 ship_trial_options = _stack([_WHETHER, *_TRIAL])
 format_option = click.option(
@@ -74,6 +79,7 @@ def request(**flags: Any) -> Request:
     """Return what the flags ask for. Raises WrongUsage."""
     return Request(
         sources=tuple(flags.get("sources") or (".",)),
+        binary=flags.get("binary") or "",
         platforms=_split(flags.get("platforms") or ()),
         overrides=_overrides(flags),
         to=tuple(flags.get("to") or ()),
@@ -95,6 +101,7 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
             "tags": _split([flags.get("build_tags") or ""]),
             "ldflags": flags.get("ldflags"),
             "strip": flags.get("strip"),
+            "sysroot": flags.get("sysroot"),
             "keep_symbols": flags.get("keep_symbols"),
             "debug": flags.get("debug"),
         },

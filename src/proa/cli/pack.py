@@ -12,6 +12,7 @@ from proa.cli import options
 
 @click.command()
 @options.source_options
+@options.binary_options
 @options.image_options
 @click.option("--dockerfile", is_flag=True, help="Print the equivalent multi-stage Dockerfile instead.")
 @options.format_option

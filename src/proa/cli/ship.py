@@ -12,6 +12,7 @@ from proa.cli import options
 
 @click.command()
 @options.source_options
+@options.binary_options
 @options.image_options
 @options.ship_trial_options
 @click.option("--to", multiple=True, metavar="REF", help="Where the image goes; {name} stands for the program's name.")

@@ -148,17 +148,18 @@ def choose_base(needs: Needs, binary: Binary, settings: ImageSettings) -> BaseCh
     """Return what the image starts from. Raises NotStatic where an empty base cannot run the program."""
     if settings.base not in NOTHING:
         return BaseChoice(reference=settings.base, reason=f"asked for: {settings.base}")
-    if not binary.is_static:
+    if not binary.is_static and not binary.runtime_files:
         wanted = binary.interpreter or ", ".join(binary.libraries)
         raise NotStatic(
             f"{binary.name} needs {wanted}, and an empty base has no libc", hint=_libc_hint(binary, needs.of("libc"))
         )
     findings = tuple(_missing_program(need, "an empty base") for need in needs.of("program"))
     kinds = _kinds(needs)
+    linked = "static" if binary.is_static else _loaded(binary)
     if settings.base == "scratch" or not kinds:
-        reason = "static, and nothing was found that it needs beside itself" if not kinds else "asked for: scratch"
+        reason = f"{linked}, and nothing was found that it needs beside itself" if not kinds else "asked for: scratch"
     else:
-        reason = "static; beside itself it needs only " + ", ".join(kinds)
+        reason = f"{linked}; beside itself it needs only " + ", ".join(kinds)
     if findings:
         names = dict.fromkeys(need.what or "one named at run time" for need in needs.of("program"))
         reason += f"; it can run other programs, which are not there: {', '.join(names)}"
@@ -316,6 +317,11 @@ def _libc_hint(binary: Binary, needs: tuple[Need, ...]) -> str:
     because = f" ({needs[0].reason})" if needs else ""
     example = "alpine" if "musl" in binary.interpreter else "gcr.io/distroless/base-nossl-debian12"
     return f"build with CGO_ENABLED=0, or choose a base that has libc{because}: --base {example}"
+
+
+def _loaded(binary: Binary) -> str:
+    count = sum(not file.target for file in binary.runtime_files) - bool(binary.interpreter)
+    return f"dynamic, with its loader and {count} {'library' if count == 1 else 'libraries'}"
 
 
 def _kinds(needs: Needs) -> list[str]:

@@ -28,6 +28,7 @@ def system_files(needs: Needs, *, user: tuple[int, int], is_libc_linked: bool = 
     found: list[Entry] = []
     if reason := _reason(needs.of("certificates")):
         found.append(certificates(reason))
+        found += certificate_links(needs.of("certificates"))
     found += zones(needs.of("zones"))
     if reason := _reason(needs.of("users")):
         found += users(user, reason)
@@ -66,6 +67,14 @@ def certificates(reason: str) -> Entry:
     return file_entry(
         CERTIFICATES_PATH, bare_certificates(text).encode(), reason=f"{reason}; certifi {certifi.__version__}"
     )
+
+
+def certificate_links(needs: tuple[Need, ...]) -> Iterator[Entry]:
+    """Yield a link to the bundle for every other place where it is looked for: OpenSSL's is compiled in."""
+    for need in needs:
+        path = need.what.lstrip("/")
+        if path and path != CERTIFICATES_PATH:
+            yield Entry(path=path, kind="symlink", mode=0o777, target=f"/{CERTIFICATES_PATH}", reason=need.reason)
 
 
 def bare_certificates(bundle: str) -> str:

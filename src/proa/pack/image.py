@@ -4,6 +4,7 @@ How it is started, what it says of itself and its documents: ``execution``, ``la
 
 base's layers   as they are
 system files    change with certifi and tzdata
+libraries       change with the distribution that the program was linked on
 assets          change with the repository
 program         changes with every build
 """
@@ -25,6 +26,7 @@ from proa.pack.execution import execution_of, image_user, program_path, workdir
 from proa.pack.files import system_files, zone_findings
 from proa.pack.labels import OWN, base_name, created_at, labels
 from proa.pack.layers import make_layer
+from proa.pack.libraries import library_entries
 from proa.pack.manifests import base_layers, config_of, put_manifest
 from proa.records.binary import Binary
 from proa.records.configuration import ImageSettings
@@ -74,11 +76,13 @@ def pack(
     if user[0] == 0:
         findings += (_runs_as_root(settings.user),)
 
-    groups = _groups(binary, needs, settings, project.main, user=user, directory=directory, is_empty=base is None)
+    groups = _groups(
+        binary, needs, settings, project.main, user=user, directory=directory, files=files, is_empty=base is None
+    )
     layers: list[Layer] = []
     present = set(files.paths())
     for holds, wanted in groups:
-        entries = _new_entries(wanted, files, present, is_ours=holds != "system files")
+        entries = _new_entries(wanted, files, present, is_ours=holds not in ("system files", "libraries"))
         if not entries:
             continue
         present.update(entry.path for entry in entries)
@@ -121,13 +125,13 @@ def pack(
 
 def pack_program(
     binary: Binary, settings: ImageSettings, *, store: Store, jobs: int, created_epoch_s: int | None = None
-) -> None:
-    """Make the program's layer for an empty base before all that is needed beside it is known.
+) -> Layer:
+    """Return the program's layer for an empty base before all that is needed beside it is known.
 
     ``pack`` then finds it in the store. Compressing takes long, and needs nothing but the program.
     """
     entries = _new_entries([_program(binary)], Files(), set(), is_ours=True)
-    _layer(entries, "program", binary, settings, mtime_s=created_epoch_s or 0, store=store, jobs=jobs)
+    return _layer(entries, "program", binary, settings, mtime_s=created_epoch_s or 0, store=store, jobs=jobs)
 
 
 def _layer(
@@ -157,22 +161,25 @@ def _groups(
     *,
     user: tuple[int, int],
     directory: Path,
+    files: Files,
     is_empty: bool,
 ) -> tuple[tuple[str, list[Entry]], ...]:
-    is_libc_linked = is_empty and binary.is_static and bool(needs.of("libc"))
+    has_libc = binary.is_static or bool(binary.runtime_files)
+    is_libc_linked = is_empty and has_libc and bool(needs.of("libc"))
     system = list(system_files(needs, user=user, is_libc_linked=is_libc_linked))
     own = [
         *assets.needed(needs.of("file"), workdir(settings, needs) or "/", main=main, directory=directory),
         *assets.kodata(main, directory),
         *assets.configured(settings.files, directory),
     ]
+    loaded = library_entries(binary, files)
     program = _program(binary)
     if any(entry.path == program.path for entry in own):
         raise WrongConfiguration(
             f"/{program.path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
         )
-    _refuse_clashes([*system, *own, program])
-    return ("system files", system), ("assets", own), ("program", [program])
+    _refuse_clashes([*system, *loaded, *own, program])
+    return ("system files", system), ("libraries", loaded), ("assets", own), ("program", [program])
 
 
 def _program(binary: Binary) -> Entry:

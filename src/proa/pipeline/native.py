@@ -191,6 +191,10 @@ def read_native(bench: Bench, plan: Plan) -> Project:
     """Return what is known of a program before it is built."""
     native = plan.native
     system = native.system if native else "binary"
+    if system == "binary":
+        from proa.pipeline.prebuilt import read_binary
+
+        return read_binary(plan)
     toolchain = ""
     if system == "cargo":
         toolchain = _read_rust(Path(plan.main.module_directory), bench.environ).version
@@ -214,6 +218,10 @@ def build_native(bench: Bench, plan: Plan, platform: Platform) -> Binary:
     native = plan.native
     if native is None:
         raise ToolMissing(f"{plan.main.name} is built by the go command")
+    if native.system == "binary":
+        from proa.pipeline.prebuilt import build_binary
+
+        return build_binary(bench, plan, platform)
     root, settings = Path(native.directory), plan.settings.build
     names = list_files(root, environ=bench.environ)
     with_c = _compilers(bench, settings, platform, is_needed=native.system != "cargo")
@@ -265,5 +273,6 @@ def _host_compilers(bench: Bench) -> Compilers | None:
 
 def find_native_needs(bench: Bench, plan: Plan, binary: Binary) -> Needs:
     """Return what the program needs at run time, read from the program as it was linked."""
-    del bench, plan, binary
-    return Needs()
+    from proa.pipeline.prebuilt import find_binary_needs
+
+    return find_binary_needs(bench, plan, binary)

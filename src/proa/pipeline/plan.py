@@ -87,6 +87,10 @@ def lay_plans(
     This is all that runs where nothing changed: one ``go list`` per platform, git, and hashing local files.
     ``meanwhile`` are modules that are imported while those run.
     """
+    if request.binary:
+        from proa.pipeline.prebuilt import lay_binary_plan
+
+        return (lay_binary_plan(bench, request),)
     bench.say("reading the project")
     directory = Path(request.directory).absolute()
     home = _home(directory, request.sources[0])

@@ -48,6 +48,8 @@ class BuildSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which of several programs that make, CMake, meson or cargo makes: its path in the build or its name."""
     arguments: tuple[str, ...] = ()
     """More words for make, cmake, meson setup or cargo build: ``PREFIX=/usr``, ``-DWITH_TLS=OFF``, ``--features=x``."""
+    sysroot: str = ""
+    """The root folder of another system, where the libraries of a finished dynamic program (``--binary``) are."""
     stamp: bool = True
     """Stamp the version control state into the binary (``-buildvcs``) where there is a repository."""
 

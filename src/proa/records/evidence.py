@@ -35,7 +35,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: NeedKind
     what: str = ""
-    """The zone's, program's or file's name; empty where the kind says it all (and for all zones)."""
+    """The zone's, program's or file's name, a further place where certificates are looked for; empty where the kind
+    says it all (and for all zones)."""
     reason: str
     """One line for people: ``main.fetch calls net/http.(*Client).Do (main.go:12)``."""
     evidence: tuple[Evidence, ...] = ()

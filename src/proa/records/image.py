@@ -31,7 +31,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Compressed, as a registry stores it."""
     unpacked_bytes: int
     holds: str
-    """What it carries: ``program``, ``system files``, ``assets``, ``base``."""
+    """What it carries: ``program``, ``system files``, ``libraries``, ``assets``, ``base``."""
     files: tuple[ImageFile, ...] = ()
     """Empty for the layers of a base image."""
 

@@ -15,6 +15,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call of ``proa ship`` or of one of its stages."""
 
     sources: tuple[str, ...] = (".",)
+    binary: str = ""
+    """A finished program that is shipped as it is; then there are no sources."""
     directory: str = "."
     platforms: tuple[str, ...] = ()
     """Empty: from the configuration, else linux on this machine's architecture."""
