@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from proa import build
-from proa.errors import WrongUsage
+from proa.errors import NotWritable, WrongUsage
 from proa.outside import elf
 from proa.pipeline.debug import Ask, debug_bench, fetch_program, find, wanted
 from proa.pipeline.plan import Bench, Say
@@ -24,6 +24,8 @@ def rejoin(ask: Ask, debug: str, *, output: str, environ: Mapping[str, str], pro
     with bench.store.using():
         shipped, symbols = _both(ask, debug, bench)
         target = Path(output)
+        if not target.absolute().parent.is_dir():
+            raise NotWritable(f"{target.parent} is no folder", hint="make it first")
         if target.is_dir():
             raise WrongUsage(f"--output {output} is a folder", hint="name the file to write")
         progress(f"writing {output}")

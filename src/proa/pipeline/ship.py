@@ -82,6 +82,7 @@ def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shi
     """
     from proa import pack
     from proa.pipeline import steps
+    from proa.pipeline.opened import pack_and_try
 
     plan, store, log = work.plan, work.bench.store, work.log
     # A second run of the same content waits here and then finds everything kept.
@@ -97,8 +98,9 @@ def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shi
                 needs = steps.find_needs(work, number, binary)
                 base = steps.fetch_base(work, platform)
                 early.result()
-            packed = steps.pack_image(work, binary, needs, project=project, base=base)
-            tried = steps.try_program(work, packed.image, project, needs) if should_try else None
+            binary, needs, packed, tried = pack_and_try(
+                work, number, binary, needs, project=project, base=base, should_try=should_try
+            )
             images.append(msgspec.structs.replace(packed.image, trial=tried, binary=binary))
             findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
             left_out = left_out or needs.left_out
@@ -189,7 +191,7 @@ def _publish(
     with log.stage("publish"):
         named = msgspec.structs.replace(shipment, reference=_reference(places[0], whole))
         record = publish.attach_shipment(msgspec.json.encode(document(named)), whole, store=store)
-        referrers = (record, *_debug_files(shipment.images, store))
+        debug_files = tuple(_debug_files(shipment.images, store))
         references = []
         findings = list(shipment.findings)
         for place in places:
@@ -198,13 +200,15 @@ def _publish(
             bench.say(f"publishing {place}")
             is_known = place.transport == "store" and store.reference(str(place.name)) == whole
             log.note("publish", "hit" if is_known else "miss")
+            # An exported folder or archive is the same wherever it was made, so the record, with its times, stays out;
+            # and other tools refuse one with more entries than the image's.
+            is_plain = place.transport in ("oci", "oci-archive") and not with_referrers
             reference = write_image(
                 whole,
                 place,
                 store=store,
                 access=bench.access,
-                referrers=referrers,
-                # Other tools refuse an exported folder or archive with more entries than the image's.
+                referrers=debug_files if is_plain else (record, *debug_files),
                 lists_referrers=with_referrers,
             )
             references.append(reference)
