@@ -65,6 +65,8 @@ def lines(tuning: TagTuning) -> Iterator[str]:
     )
     if not tuning.tags:
         yield "  nothing found: no file of its packages knows a tag of its own"
+    elif all(tag.state == "skipped" and not (tag.left_out or tag.files_left_out) for tag in tuning.tags):
+        yield "  nothing found: no tag leaves anything out of this program"
     for tag in tuning.tags:
         if tag.state == "measured":
             yield from _measured(tag)

@@ -29,6 +29,8 @@ from proa.tune.weights import Weights, weigh
 
 _MOST_AT_ONCE = 4
 """Calls of ``go list`` side by side; each keeps one to two cores busy (arbitrary)."""
+_MOST_ASKED = 100
+"""Tags the go command is asked about, at half a second each (arbitrary; prometheus has 30)."""
 _REFUSALS = (BuildFailed, WrongInput, ModuleMissing)
 """What a tag can make of a program that builds without it; anything else ends the whole."""
 
@@ -74,7 +76,8 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTu
     _check_names(only, [one.name for one in found])
     without = steps.build_program(_work(bench, plan), 0)
     base = _measured(bench, plan, without)
-    listed = _list(bench, plan, [one for one in found if not one.reason], before, context.tags)
+    asked = sorted((one for one in found if not one.reason), key=lambda one: (one.name not in only, -one.leaves))
+    listed = _list(bench, plan, asked[:_MOST_ASKED], before, context.tags)
     candidates = {one.found.name: one for one in listed.values() if isinstance(one, _Candidate)}
     expected = _expected(bench, plan, without, before, candidates)
     chosen = [name for name in judge.in_order(expected) if not only or name in only]
@@ -233,7 +236,8 @@ def _settled(
     """Return a tag as it stands before anything is built with it."""
     if listed is None:
         known = judge.known_tag(found.name).meaning
-        return _tag(found, state="skipped", reason=found.reason, beside=found.beside, meaning=known)
+        reason = found.reason or f"more than {_MOST_ASKED} tags change what is compiled, and others change more files"
+        return _tag(found, state="skipped", reason=reason, beside=found.beside, meaning=known)
     if isinstance(listed, ProaError):
         return _tag(found, state="failed", reason=_first_line(listed), meaning=judge.known_tag(found.name).meaning)
     reason = "" if listed.change.can_shrink else "the go command compiles no file less with it"

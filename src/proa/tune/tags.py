@@ -25,6 +25,8 @@ MOST_EVIDENCE = 20
 """Files named as evidence for one tag, those that it changes first (arbitrary; ``purego`` stands in 170)."""
 _SURE_PLATFORMS = 3
 """A word that stands beside so many platforms in every file is one that another compiler knows (arbitrary)."""
+_MOST_WORDS = 100
+"""A constraint with more words is not searched for tags that matter beside each other (arbitrary; seen: 16)."""
 _MOST_NAMED = 6
 """Modules named in a meaning (arbitrary)."""
 
@@ -44,6 +46,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     modules: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    leaves: int = 0
+    """Files that its constraints alone leave out."""
     reason: str = ""
     """Why it cannot make this program smaller; empty: ask the go command."""
     beside: tuple[str, ...] = ()
@@ -112,26 +116,43 @@ def _place(package: Package, name: str, root: str) -> str:
 
 
 def find_tags(places: Sequence[Constrained], *, words: Collection[str], own: Collection[str]) -> tuple[Found, ...]:
-    """Return every custom tag the files know, by name. ``words`` hold in this build; ``own`` are set in it."""
+    """Return every custom tag the files know, by name. ``words`` hold in this build; ``own`` are set in it.
+
+    Passed over are the names of platforms that other compilers know, and what only the standard library knows and
+    cannot change this program: every program has those.
+    """
     by_tag: dict[str, list[Constrained]] = {}
     for place in places:
         for word in filter(is_custom, place.expression.words):
             by_tag.setdefault(word, []).append(place)
-    return tuple(_found(name, by_tag[name], frozenset(words), own) for name in sorted(by_tag))
+    found = [
+        _found(name, by_tag[name], frozenset(words), own)
+        for name in sorted(by_tag)
+        if not _is_platform(name, by_tag[name])
+    ]
+    return tuple(one for one in found if one.modules != ("std",) or not one.reason or _is_wanted(one.name, own))
+
+
+def _is_wanted(name: str, own: Collection[str]) -> bool:
+    return name in own or known_tag(name).kind == "cgo"
+
+
+def _is_platform(name: str, places: Sequence[Constrained]) -> bool:
+    platforms = [len(place.expression.words & (SYSTEMS | ARCHITECTURES)) for place in places]
+    return min(platforms) >= _SURE_PLATFORMS and not known_tag(name).kind
 
 
 def _found(name: str, places: Sequence[Constrained], words: frozenset[str], own: Collection[str]) -> Found:
     leaves = [place for place in places if _changes(place, name, words) == "out"]
     comes = [place for place in places if _changes(place, name, words) == "in"]
     beside = () if leaves or comes else _beside(name, places, words)
-    platforms = [len(place.expression.words & (SYSTEMS | ARCHITECTURES)) for place in places]
-    is_platform = min(platforms) >= _SURE_PLATFORMS and not known_tag(name).kind
     ordered = dict.fromkeys(place.evidence for place in (*leaves, *comes, *places))
     return Found(
         name=name,
         modules=tuple(sorted({place.module for place in places})),
         evidence=tuple(ordered)[:MOST_EVIDENCE],
-        reason=_reason(name, own, beside, leaves=len(leaves), comes=len(comes), is_platform=is_platform),
+        leaves=len(leaves),
+        reason=_reason(name, own, beside, leaves=len(leaves), comes=len(comes), has_cgo="cgo" in words),
         beside=beside,
     )
 
@@ -148,6 +169,7 @@ def _beside(name: str, places: Sequence[Constrained], words: frozenset[str]) -> 
             {
                 other
                 for place in places
+                if len(place.expression.words) <= _MOST_WORDS
                 for other in place.expression.words
                 if other != name and is_custom(other) and _changes(place, name, words | {other})
             }
@@ -155,19 +177,17 @@ def _beside(name: str, places: Sequence[Constrained], words: frozenset[str]) -> 
     )
 
 
-def _reason(
-    name: str, own: Collection[str], beside: Sequence[str], *, leaves: int, comes: int, is_platform: bool
-) -> str:
+def _reason(name: str, own: Collection[str], beside: Sequence[str], *, leaves: int, comes: int, has_cgo: bool) -> str:
     if name in own:
         return "it is among the project's own tags already"
     if not is_settable(name):
         return "it is no word that -tags takes"
     if (known := known_tag(name)).kind == "inner":
         return known.meaning
+    if known.kind == "cgo" and not has_cgo:
+        return "without cgo it changes nothing"
     if beside:
         return f"it changes nothing by itself, only beside {', '.join(beside)}"
-    if is_platform:
-        return "it stands among the names of platforms in every file that has it"
     if not leaves and not comes:
         return "its files are in or out for other reasons: the platform, cgo, the version of Go"
     return "" if leaves else f"it only adds files ({comes}), so it cannot make the program smaller"
@@ -204,7 +224,7 @@ def in_order(expected: Mapping[str, int]) -> tuple[str, ...]:
     >>> in_order({"b": 1, "a": 1, "purego": 9, "c": 5, "grpcnotrace": 0})
     ('grpcnotrace', 'c', 'a', 'b', 'purego')
     """
-    kinds = ("feature", "", "other")
+    kinds = ("feature", "", "other", "cgo")
     return tuple(sorted(expected, key=lambda name: (kinds.index(known_tag(name).kind), -expected[name], name)))
 
 
