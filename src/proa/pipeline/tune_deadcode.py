@@ -22,7 +22,7 @@ from proa.analyze.sites import Program
 from proa.errors import BinaryDamaged, BuildFailed, WrongUsage
 from proa.outside import elf
 from proa.outside.dumpdep import Reached, dumping, read_dumpdep
-from proa.outside.gobinary import open_go, package_of
+from proa.outside.gobinary import Frame, open_go, package_of
 from proa.outside.gooverlay import Laid, lay_over
 from proa.outside.machine import this_platform
 from proa.outside.store import Store
@@ -351,11 +351,10 @@ def _causes(case: _Case, linked: _Linked, roots: Sequence[_Root]) -> list[Cause]
     for root in roots:
         for cause in _causes_of(case, linked, chart, root):
             key = cause.symbol, cause.module
-            if key not in found:
-                found[key] = cause
-            elif len(found[key].evidence) < _MOST_EVIDENCE:
-                evidence = dict.fromkeys((*found[key].evidence, *cause.evidence))
-                found[key] = msgspec.structs.replace(found[key], evidence=tuple(evidence))
+            known = found.get(key, cause)
+            shorter, longer = (known, cause) if len(known.chain) <= len(cause.chain) else (cause, known)
+            evidence = tuple(dict.fromkeys((*shorter.evidence, *longer.evidence)))[:_MOST_EVIDENCE]
+            found[key] = msgspec.structs.replace(shorter, evidence=evidence)
     return sorted(found.values(), key=lambda cause: (cause.symbol, len(cause.chain), cause.module))
 
 
@@ -369,11 +368,10 @@ def _chart(case: _Case, linked: _Linked) -> Program | None:
 
 
 def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root) -> Iterator[Cause]:
-    versions = dict.fromkeys(case.owners.paths, "")
     if not root.given_up:
         chain = _chain_to(linked, chart, root.symbol) or root.chain
         evidence = _call_places(case, root.symbol, chart)
-        yield deadcode.cause_of(chain, case.owners, evidence=evidence, modules=versions)
+        yield deadcode.cause_of(chain, case.owners, evidence=evidence, modules=case.owners.paths)
         return
     uses = chart.graph.uses(deadcode.entries(root.given_up)) if chart is not None else []
     # Where methods are still kept, what was reached after the mark may be there only because of it.
@@ -381,13 +379,17 @@ def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root)
     if chart is not None and latest >= 0 and linked.reached.marked():
         uses = [use for use in uses if linked.reached.turn(chart.binary.names[use.caller].encode()) <= latest]
     seen = set()
-    for use in sorted(uses, key=lambda use: chart.graph.depth(use.caller) if chart else 0):
-        chain = deadcode.joined(_way_to(linked, chart, use), use.name, root.chain) if chart else root.chain
-        places = (chart.evidence(use.stack[0]),) if chart else ()
-        cause = deadcode.cause_of(chain, case.owners, evidence=places, modules=versions)
-        seen.add(cause.module)
-        yield cause
-    cause = deadcode.cause_of(root.chain, case.owners, modules=versions)
+    for use in uses:
+        if chart is not None:
+            chain = deadcode.joined(_way_to(linked, chart, use), use.name, root.chain)
+            package = case.owners.package_of_file(use.stack[0].file)
+            place = _place(chart, use.stack[0], package)
+            cause = deadcode.cause_of(
+                chain, case.owners, evidence=[place], responsible=package, modules=case.owners.paths
+            )
+            seen.add(cause.module)
+            yield cause
+    cause = deadcode.cause_of(root.chain, case.owners, modules=case.owners.paths)
     if cause.module not in seen:
         # Reached otherwise than by a call or a function value: through an interface, say.
         at = deadcode.last_own(root.chain, case.owners)
@@ -396,14 +398,27 @@ def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root)
         yield msgspec.structs.replace(cause, evidence=(place,))
 
 
+def _place(chart: Program, frame: Frame, package: Package | None) -> Evidence:
+    """Return a frame as a place people find, by its own file rather than by what it was inlined into."""
+    if package is None:
+        return chart.evidence(frame)
+    file = chart.place(package, PurePosixPath(frame.file).name)
+    return Evidence(package=package.import_path, symbol=frame.function, file=file, line=frame.line)
+
+
 def _way_to(linked: _Linked, chart: Program, use: Use) -> tuple[str, ...]:
     """Return the functions from main to a use: the shortest over calls and mentions, else the linker's own."""
-    stack = [frame.function for frame in reversed(use.stack)]
+    frames = [*reversed(use.stack)]
     if chart.graph.is_reached(use.caller):
-        frames = [*outermost_first(chart.graph.chain(use.caller)), *reversed(use.stack)]
-        names = [frame.function for frame in frames]
-        return tuple(name for at, name in enumerate(names) if at == 0 or name != names[at - 1])
-    return (*deadcode.trimmed(linked.reached.chain(stack[0]))[:-1], *stack)
+        frames = [*outermost_first(chart.graph.chain(use.caller)), *frames]
+    return _from_start(linked, [frame.function for frame in frames])
+
+
+def _from_start(linked: _Linked, names: Sequence[str]) -> tuple[str, ...]:
+    """Return a chain with the linker's own way to its first function before it, each function named once in a row."""
+    if names[0] != "main.main" and not deadcode.is_init(names[0]):
+        names = [*deadcode.trimmed(linked.reached.chain(names[0]))[:-1], *names]
+    return tuple(name for at, name in enumerate(names) if at == 0 or name != names[at - 1])
 
 
 def _chain_to(linked: _Linked, chart: Program | None, symbol: str) -> tuple[str, ...]:
@@ -411,8 +426,9 @@ def _chain_to(linked: _Linked, chart: Program | None, symbol: str) -> tuple[str,
     if chart is not None and symbol in chart.binary.names:
         number = chart.binary.names.index(symbol)
         if chart.graph.is_reached(number):
-            names = [*(frame.function for frame in outermost_first(chart.graph.chain(number))), symbol]
-            return tuple(name for at, name in enumerate(names) if at == 0 or name != names[at - 1])
+            return _from_start(
+                linked, [*(frame.function for frame in outermost_first(chart.graph.chain(number))), symbol]
+            )
     return deadcode.trimmed(linked.reached.chain(symbol))
 
 
@@ -444,11 +460,12 @@ def _plugin_causes(case: _Case, linked: _Linked) -> Iterator[Cause]:
         if chart is not None and linked.reached.turn(chart.binary.names[use.caller].encode()) == 0
     ]
     for use in uses:
-        package = case.owners.package(use.stack[0].function)
+        package = case.owners.package_of_file(use.stack[0].file)
         if chart is not None and package is not None and package.module not in seen:
             seen.add(package.module)
             chain = (*_way_to(linked, chart, use), _OPEN)
-            yield deadcode.cause_of(chain, case.owners, evidence=[chart.evidence(use.stack[0])])
+            place = _place(chart, use.stack[0], package)
+            yield deadcode.cause_of(chain, case.owners, evidence=[place], responsible=package)
     for package in case.owners.importers(_PLUGIN):
         if package.module not in seen:
             seen.add(package.module)

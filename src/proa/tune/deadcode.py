@@ -8,6 +8,7 @@ cannot load plugins. One such function keeps every exported method of every type
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -39,18 +40,31 @@ ESTIMATE_RATIO = 1.8
 Measured on four programs: 1.54 to 1.87 (docs/decisions/0017-dead-code.md)."""
 
 
+_AT_VERSION = re.compile(r"@[^/]*")
+_INIT = re.compile(r"(?:map\.)?init(?:\.[0-9]+)?")
+
+
 class Owners:
     """Which package and module a symbol of one program belongs to."""
 
     def __init__(self, main: Main, packages: Iterable[Package], modules: Iterable[Module]) -> None:
         self._main = main
         self._packages = {package.import_path: package for package in packages}
+        self._folders = {package.directory: package for package in self._packages.values()}
         self._modules = {module.path: module for module in modules}
 
     def package(self, symbol: str) -> Package | None:
         """Return the package of a function; None for types, generated symbols and unknown packages."""
         path = package_of(symbol)
         return self._packages.get(self._main.import_path if path == "main" else path)
+
+    def package_of_file(self, file: str) -> Package | None:
+        """Return the package of a file as the compiler wrote it, a path or ``module@version/…/file.go``.
+
+        A function literal that was inlined has the name of the function it was inlined into, and its own file.
+        """
+        folder = file.rpartition("/")[0]
+        return self._folders.get(folder) or self._packages.get(_AT_VERSION.sub("", folder))
 
     def is_own(self, symbol: str) -> bool:
         """Say whether a function is of the program or a dependency rather than of the standard library."""
@@ -105,11 +119,10 @@ def trimmed(chain: Sequence[str]) -> tuple[str, ...]:
 def is_init(symbol: str) -> bool:
     """Say whether a function sets variables or is an init function.
 
-    >>> is_init("example.com/a.init.0"), is_init("example.com/a.initial")
-    (True, False)
+    >>> is_init("example.com/a.init.0"), is_init("example.com/a.initial"), is_init("example.com/a.init.0.func1")
+    (True, False, False)
     """
-    tail = symbol.rpartition("/")[2].partition(".")[2]
-    return tail == "init" or tail.startswith(("init.", "map.init."))
+    return _INIT.fullmatch(symbol.rpartition("/")[2].partition(".")[2]) is not None
 
 
 def last_own(chain: Sequence[str], owners: Owners) -> int:
@@ -159,11 +172,11 @@ def cause_of(
     *,
     evidence: Sequence[Evidence] = (),
     responsible: Package | None = None,
-    modules: Mapping[str, str] | None = None,
+    modules: Collection[str] = (),
 ) -> Cause:
     """Return a cause for a chain; the module is that of the last symbol outside the standard library.
 
-    ``responsible`` overrules that. ``modules`` are those in the program with their versions.
+    ``responsible`` overrules that. ``modules`` are the paths of all in the program.
     """
     at = last_own(chain, owners)
     package = responsible or (owners.package(chain[at]) if at >= 0 else None)
@@ -174,7 +187,7 @@ def cause_of(
         version=version,
         chain=chain,
         evidence=tuple(evidence),
-        remedy=remedy(module, version, chain, modules or {}),
+        remedy=remedy(module, version, chain, modules),
     )
 
 
@@ -184,6 +197,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     module: str
     source: str
     fixed_in: str = ""
+    unless: str = ""
     tag: str = ""
     through: str = ""
     advice: str = ""
@@ -204,18 +218,17 @@ def read_remedies() -> Mapping[str, Remedy]:
     return {one.module: one for one in msgspec.toml.decode(text, type=_Remedies).remedy}
 
 
-def remedy(module: str, version: str, chain: Sequence[str], modules: Mapping[str, str]) -> str:
+def remedy(module: str, version: str, chain: Sequence[str], modules: Collection[str]) -> str:
     """Return what helps, in one sentence: a newer version, a tag, or what to write instead."""
     known = read_remedies().get(module)
-    if known is not None and known.fixed_in and is_older(version, known.fixed_in):
-        return f"go get {module}@{known.fixed_in}: {known.advice}"
-    if known is not None and known.tag and (not known.through or known.through in modules):
-        return f"build with the tag {known.tag}: {known.advice}"
     if known is not None and known.fixed_in:
-        return f"{module} {version} needs none by itself ({known.advice}): see the chain for who calls it"
-    if known is not None and not known.tag:
-        return known.advice
-    return _advice(chain)
+        unless = f" unless {known.unless}" if known.unless else ""
+        if is_older(version, known.fixed_in):
+            return f"go get {module}@{known.fixed_in} or later, which does without{unless}"
+        return f"since {known.fixed_in} {module} does without{unless}: leave that call out"
+    if known is not None and known.tag and known.through in modules:
+        return f"build with the tag {known.tag}: {known.advice}"
+    return known.advice if known is not None and not known.tag else _advice(chain)
 
 
 def is_older(version: str, than: str) -> bool:
