@@ -27,6 +27,10 @@ class Form:
     symbols: bool = True
     trailing: bytes = b""
     names_shared: bool = False
+    build_id: bytes = BUILD_ID
+    """Of any length; empty for a program without one."""
+    plain_symbols: bool = False
+    """Only symbols of sections that run, so that a table stays as it is when sections go."""
 
 
 @dataclass
@@ -50,8 +54,10 @@ BASE = 0x400000
 def program(form: Form) -> bytes:
     """Write one program."""
     order = "<" if form.is_little else ">"
-    note = struct.pack(order + "III", 4, len(BUILD_ID), 3) + b"GNU\0" + BUILD_ID
-    parts = [_Part("", 0, 0, b""), _Part(".note.gnu.build-id", 7, 2, note, align=4)]
+    parts = [_Part("", 0, 0, b"")]
+    if form.build_id:
+        note = struct.pack(order + "III", 4, len(form.build_id), 3) + b"GNU\0" + form.build_id
+        parts.append(_Part(".note.gnu.build-id", 7, 2, note, align=4))
     if form.interpreter:
         parts.append(_Part(".interp", 1, 2, form.interpreter + b"\0"))
     if form.libraries:
@@ -71,8 +77,8 @@ def program(form: Form) -> bytes:
     comment = len(parts) - 1
     if form.symbols:
         text = next(at for at, part in enumerate(parts) if part.name == ".text")
-        rows = [(0, 0, 0), (1, text, 0x12), (6, comment, 3), (0, 0xFFF1, 4)]
-        rows += [(0, last_allocated + 1, 3)] if form.debug else []
+        rows = [(0, 0, 0), (1, text, 0x12), (6, text if form.plain_symbols else comment, 3), (0, 0xFFF1, 4)]
+        rows += [(0, last_allocated + 1, 3)] if form.debug and not form.plain_symbols else []
         table = b"".join(_symbol(form, name, section, info) for name, section, info in rows)
         strtab = len(parts) + 1
         parts.append(_Part(".symtab", 2, 0, table, link=strtab, info=2, entry=len(_symbol(form, 0, 0, 0)), align=8))

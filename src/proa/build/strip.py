@@ -33,7 +33,7 @@ _DEBUG = (".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gdb_index")
 _MOST_ALIGNMENT = 4096
 _CRC_BYTES = 4
 _MOST_ADDED_BYTES = 512
-"""What new sections may add to the file beside their own bytes: headers, names, alignment."""
+"""What new sections may add to the file beside their own bytes and their headers: names, alignment."""
 
 
 class Stripping(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +151,8 @@ def _laid_out(program: Elf, gone: set[int], *, keep: Sequence[str], link: str) -
         contents[program.names_index] = names
     pieces, offsets = _pieces(program, sections, numbers, contents)
     # What overlaps in the linked file would be written once for each section.
-    if pieces.total_bytes > len(program.data) + sum(len(content) for _, content in added) + _MOST_ADDED_BYTES:
+    added_bytes = sum(len(content) for _, content in added) + len(sections) * section_form(program).size if added else 0
+    if pieces.total_bytes > len(program.data) + added_bytes + _MOST_ADDED_BYTES:
         return "its sections overlap"
     link_at = offsets[added[-1][0].index] + len(added[-1][1]) - _CRC_BYTES if link else 0
     return Stripping(pieces=pieces, gone=frozenset(gone), changed=changed, crc_at=link_at, unmatched=unmatched)
