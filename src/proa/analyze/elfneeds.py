@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from proa.errors import BinaryDamaged
-from proa.outside.dynamic import defined_names, holds_text, imported_names
+from proa.outside.dynamic import defined_names, find_bytes, holds_text, imported_names
 from proa.outside.elf import Elf, open_elf
 from proa.records.evidence import Evidence, LeftOut, Need, NeedKind, Needs
 
@@ -161,8 +161,7 @@ def _path(paths: tuple[bytes, ...], elf: Elf) -> str:
 def _openssl_places(files: list[Elf]) -> Iterator[str]:
     """Yield the file that OpenSSL opens by itself, from the words it has of its own build."""
     for elf in files:
-        whole = bytes(elf.data) if not hasattr(elf.data.obj, "find") else elf.data.obj
-        at = whole.find(_OPENSSL_DIRECTORY)
+        at = find_bytes(elf, _OPENSSL_DIRECTORY, 0, len(elf.data))
         if at >= 0:
             text = bytes(elf.data[at + len(_OPENSSL_DIRECTORY) : at + 256]).partition(b'"')[0].decode("ascii", "ignore")
             if text.startswith("/") and ".." not in text and text.isprintable():

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from proa.errors import ImageMissing, LibraryMissing, NotWritable
-from proa.outside.dynamic import Dynamic, holds_text, imported_names, read_dynamic
+from proa.outside.dynamic import Dynamic, find_bytes, imported_names, read_dynamic
 from proa.outside.elf import Elf, is_elf, open_elf
 from proa.outside.loader import Folder, Loader, fitting, inside, read_loader, real_file
 from proa.outside.store import Store
@@ -41,11 +41,9 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """A library that a program opens while it runs."""
 
     name: str
-    """As it was asked for: a file's name alone is searched as the loader does."""
-    here: str = ""
-    """The file on this machine, where it is known."""
-    path: str = ""
-    """Where it must lie in the image, where that is known."""
+    """The file's own name."""
+    paths: tuple[str, ...] = ()
+    """Where it was looked for in the image; empty where only the name is known."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,15 +81,16 @@ def runtime_files_of(
     extra: Sequence[Opened] = (),
     library_path: Sequence[str] = (),
     origin: Path | None = None,
+    name: str = "",
 ) -> tuple[RuntimeFile, ...]:
     """Return the loader and libraries of a program, their bytes in the store; none for a static one.
 
     ``extra`` are libraries it opens while it runs, ``library_path`` the folders of LD_LIBRARY_PATH, ``origin`` the
-    folder that $ORIGIN stands for where the program was moved here from another.
+    folder that $ORIGIN stands for where the program was moved here from another, and ``name`` what it was called.
     Raises LibraryMissing, BinaryDamaged, NotWritable, NoSpace.
     """
     found = find_runtime_files(
-        file, platform=platform, sysroot=sysroot, extra=extra, library_path=library_path, origin=origin
+        file, platform=platform, sysroot=sysroot, extra=extra, library_path=library_path, origin=origin, name=name
     )
     return tuple(_kept(one, store) for one in found)
 
@@ -127,6 +126,7 @@ def find_runtime_files(
     extra: Sequence[Opened] = (),
     library_path: Sequence[str] = (),
     origin: Path | None = None,
+    name: str = "",
 ) -> tuple[Found, ...]:
     """Return the same as ``runtime_files_of`` with nothing copied yet: the loader first, then in loading order.
 
@@ -139,7 +139,7 @@ def find_runtime_files(
     if not dynamic.interpreter and not dynamic.needed:
         return ()
     program = _Loaded(
-        name=file.name,
+        name=name or file.name,
         elf=elf,
         dynamic=dynamic,
         origin=Folder(origin or file.resolve().parent, PROGRAM_FOLDER),
@@ -207,17 +207,30 @@ class _Search:
     def add_opened(self, extra: Sequence[Opened]) -> None:
         """Add libraries that were asked for while the program ran, and what they need."""
         for one in extra:
-            reason = f"{one.name} is opened by {self.program.name} at run time (seen in the trial)"
-            if one.here and one.path:
-                place = Folder(Path(one.here).parent, posixpath.dirname(one.path)), Path(one.here)
-                elf = fitting(Path(one.here), self.program.elf)
-                if elf is None or one.path in self.found:
-                    continue
-                library: tuple[Folder, Path, Elf] | None = (*place, elf)
-            else:
-                library = None if self._is_there(one.name) else self._find(one.name, self.program)
+            library = None if self._is_there(one.name) else self._find_opened(one)
             if library is not None:
+                reason = f"{one.name} is opened by {self.program.name} at run time (seen in the trial)"
                 self.follow(self._add(one.name, *library, self.program, reason=reason))
+
+    def _find_opened(self, opened: Opened) -> tuple[Folder, Path, Elf] | None:
+        """Return a library as the loader would find it by name, else as it lies at a path that was tried."""
+        asked = {posixpath.dirname(path) for path in opened.paths}
+        for by in (self.program, *dict.fromkeys(self.loaded.values())):
+            is_searched = not asked or not asked.isdisjoint(folder.name for folder in self._folders(by))
+            if is_searched and (library := self._find(opened.name, by)) is not None:
+                return library
+        for path in opened.paths:
+            for here in self._places(path):
+                if (elf := fitting(here, self.program.elf)) is not None:
+                    return Folder(here.parent, posixpath.dirname(path)), here, elf
+        return None
+
+    def _places(self, path: str) -> Iterator[Path]:
+        """Yield where a file that was looked for in the image may be here: there, or beside the program."""
+        if (here := real_file(self.sysroot, path)) is not None:
+            yield here
+        origin = self.program.origin
+        yield origin.here / path.removeprefix(f"{origin.name}/").lstrip("/")
 
     def add_unnamed(self) -> None:
         """Add what glibc opens by itself for things that the program does."""
@@ -229,7 +242,7 @@ class _Search:
             if user is not None:
                 self._add_by_glibc("libgcc_s.so.1", f"glibc opens it for {name}(), which {user.name} uses")
         libc = self.loaded.get("libc.so.6")
-        if libc is None or holds_text(libc.elf, b"GLIBC_2.34\0"):
+        if libc is None or find_bytes(libc.elf, b"GLIBC_2.34\0", 0, len(libc.elf.data)) >= 0:
             # Looking up names and users is part of libc itself since 2.34.
             return
         for name in _LOOKS_UP:

@@ -9,17 +9,18 @@ from pathlib import Path
 import msgspec
 
 from proa.build import cross, templates
+from proa.build.closure import runtime_files_of
 from proa.build.complaints import error_of
 from proa.build.cross import c_compilers
 from proa.build.finish import finish
 from proa.build.flags import Words, words
 from proa.build.libc import libc_findings
-from proa.errors import BuildFailed
+from proa.errors import BuildFailed, LibraryMissing
 from proa.outside.go import Go, read_setting
 from proa.outside.golist import build_environment
 from proa.outside.store import Store
 from proa.outside.zig import Compilers
-from proa.records.binary import Binary
+from proa.records.binary import Binary, RuntimeFile
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
@@ -138,10 +139,20 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
                     libc=found.libc if found else "",
                     compiler=found.name if found else "",
                     uses_cgo=self.settings.cgo == "on",
+                    runtime_files=self._libraries(linked[main], main, platform) if found else (),
                     findings=(*findings, *(libc_findings(linked[main], found.libc) if found else ())),
                 )
                 for main in mains
             ]
+
+    def _libraries(self, linked: Path, main: Main, platform: Platform) -> tuple[RuntimeFile, ...]:
+        """Return what a program linked with C is loaded with; none where it is static, or must be left to a base."""
+        try:
+            return runtime_files_of(
+                linked, platform=platform, store=self.store, origin=Path(main.directory), name=main.name
+            )
+        except LibraryMissing:
+            return ()
 
     def _compile(self, mains: Sequence[Main], platform: Platform, target: Path) -> tuple[Finding, ...]:
         findings = [_empty_finding(action) for action in self.chosen[platform].words.empty_fields]

@@ -13,7 +13,19 @@ from collections.abc import Iterator
 import msgspec
 
 from proa.errors import BinaryDamaged
-from proa.outside.elf import PT_DYNAMIC, SHN_UNDEF, SHT_STRTAB, SHT_SYMTAB, Elf, Section, cut, interpreter, string_at
+from proa.outside.elf import (
+    PT_DYNAMIC,
+    PT_LOAD,
+    SHN_UNDEF,
+    SHT_PROGBITS,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+    Elf,
+    Section,
+    cut,
+    interpreter,
+    string_at,
+)
 
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH = 0, 1, 5, 10, 14, 15, 29
 DT_FLAGS_1 = 0x6FFFFFFB
@@ -25,6 +37,8 @@ _MOST_SYMBOLS = 500_000
 """Of a symbol table; Chromium's has some 100,000 (arbitrary)."""
 _MOST_NAMES_BYTES = 32 << 20
 _MOST_NAME_BYTES = 4_096
+_MOST_PLACES = 256
+"""Sections that are searched for a text; programs have some ten (arbitrary)."""
 
 
 class Dynamic(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,8 +168,20 @@ def _strings(elf: Elf, section: Section) -> bytes:
 
 
 def holds_text(elf: Elf, text: bytes) -> bool:
-    """Say whether bytes are anywhere in the file. Nothing is copied where the file is mapped."""
+    """Say whether a program has bytes among what it runs and reads: not in names, nor in what is for debuggers.
+
+    Nothing is copied where the file is mapped. Raises BinaryDamaged.
+    """
+    places = [(one.offset, one.size) for one in elf.sections if one.kind == SHT_PROGBITS and one.is_allocated]
+    if not places:
+        places = [(one.offset, one.file_bytes) for one in elf.segments if one.kind == PT_LOAD]
+    return any(find_bytes(elf, text, offset, size) >= 0 for offset, size in places[:_MOST_PLACES])
+
+
+def find_bytes(elf: Elf, text: bytes, offset: int, size: int) -> int:
+    """Return where bytes are within a part of the file; below 0 where they are not. Raises BinaryDamaged."""
+    part = cut(elf.data, offset, size)
     whole = elf.data.obj
-    if isinstance(whole, (mmap.mmap, bytes)):
-        return whole.find(text) >= 0
-    return text in bytes(elf.data)
+    if isinstance(whole, (mmap.mmap, bytes)) and len(whole) == len(elf.data):
+        return whole.find(text, offset, offset + size)
+    return offset + at if (at := bytes(part).find(text)) >= 0 else -1

@@ -241,7 +241,7 @@ def find_needs(work: Work, number: int, binary: Binary) -> Needs:
         packages = analyze.packages_of(plan.main, plan.graphs[number])
         return analyze.find_needs(store.blob_path(binary.unstripped_digest), plan.main, packages)
 
-    key = key_of("needs", binary.unstripped_digest, plan.keys[number], plan.main)
+    key = key_of("needs", binary.unstripped_digest, binary.runtime_files, plan.keys[number], plan.main)
     return kept(work, "analyze", key, kind=Needs, make=make)
 
 
