@@ -260,7 +260,7 @@ def meaning_of(name: str, change: Difference, before: Sequence[Package], after: 
     """Return what the program no longer does or has, in a line."""
     if known := known_tag(name).meaning:
         return known
-    gone = {package.module for package in before} - {package.module for package in after}
+    gone = {package.module for package in before} - {package.module for package in after} - {""}
     if gone:
         return f"nothing of {_listed(sorted(gone))} is in the program any more"
     if change.left_out:
