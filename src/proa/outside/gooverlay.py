@@ -47,7 +47,8 @@ def lay_over(
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for number, (name, content) in enumerate(sorted(changed.items())):
-            place = folder / f"{number}.go"
+            # The compiler's complaints name this file: it has the name of the one it stands for.
+            place = folder / str(number) / Path(name).name
             if cache is not None and Path(name).is_relative_to(cache):
                 root = next((root for root in modules if Path(name).is_relative_to(root)), "")
                 if not root:
@@ -55,6 +56,7 @@ def lay_over(
                 place = _copy(root, folder, copied) / Path(name).relative_to(root)
             else:
                 replaced[name] = str(place)
+            place.parent.mkdir(exist_ok=True)
             place.write_bytes(content)
         overlay = folder / "overlay.json"
         overlay.write_text(json.dumps({"Replace": replaced}), encoding="utf-8")

@@ -168,6 +168,8 @@ class _Stubs:
         self._emptied: dict[str, None] = {}
         self._calls: dict[str, dict[stub.Call, int]] = {}
         self.is_unplugged = False
+        self.packages: list[Package] = []
+        """Those with cut calls."""
 
     def empty(self, packages: Sequence[str]) -> bool:
         """Give up packages of the standard library; say whether one of them is new."""
@@ -189,20 +191,22 @@ class _Stubs:
             }
             if fresh:
                 self._calls |= fresh
+                self.packages.append(one)
                 return True
         return False
 
     def complain(self, text: str) -> bool:
         """Take what the compiler said of cut calls for a reason to read them otherwise; say whether it was of any."""
+        places = {(PurePosixPath(name).name, int(line)) for name, line in _COMPLAINT.findall(text)}
         was_of_any = False
-        for name, line in _COMPLAINT.findall(text):
-            for file, calls in self._calls.items():
-                if PurePosixPath(file).name != PurePosixPath(name).name:
-                    continue
-                for call, choice in calls.items():
-                    if call.line <= int(line) <= call.last_line and choice < len(call.choices):
-                        calls[call] += 1
-                        was_of_any = True
+        for file, calls in self._calls.items():
+            name = PurePosixPath(file).name
+            for call, choice in calls.items():
+                # One step for however many complaints: the next choice may be right.
+                lines = range(call.line, call.last_line + 1)
+                if choice < len(call.choices) and any((name, line) in places for line in lines):
+                    calls[call] += 1
+                    was_of_any = True
         return was_of_any
 
     def files(self) -> dict[str, bytes]:
@@ -268,7 +272,7 @@ def _examine(case: _Case, *, should_measure: bool) -> Deadcode:
     if not is_over:
         saving = _estimate(first, roots, is_plugged=case.can_plug)
         last = first
-    causes = [*(_plugin_causes(case, first) if case.can_plug else ()), *_causes(case, last, roots)]
+    causes = [*(_plugin_causes(case, first) if case.can_plug else ()), *_causes(case, last, roots, stubs)]
     return Deadcode(
         program=case.main.import_path,
         platform=case.platform,
@@ -344,12 +348,13 @@ def _estimate(linked: _Linked, roots: Sequence[_Root], *, is_plugged: bool) -> i
     return min(int(code_bytes * deadcode.ESTIMATE_RATIO), linked.binary.bytes)
 
 
-def _causes(case: _Case, linked: _Linked, roots: Sequence[_Root]) -> list[Cause]:
+def _causes(case: _Case, linked: _Linked, roots: Sequence[_Root], stubs: _Stubs) -> list[Cause]:
     """Return a cause for every module that leads to a marked function, each once."""
     found: dict[tuple[str, str], Cause] = {}
     chart = _chart(case, linked)
+    cut = _cut_calls(chart, stubs) if chart is not None else {}
     for root in roots:
-        for cause in _causes_of(case, linked, chart, root):
+        for cause in _causes_of(case, linked, chart, root, cut.get(root.symbol, [])):
             key = cause.symbol, cause.module
             known = found.get(key, cause)
             shorter, longer = (known, cause) if len(known.chain) <= len(cause.chain) else (cause, known)
@@ -367,11 +372,30 @@ def _chart(case: _Case, linked: _Linked) -> Program | None:
     return program if program.graph.can_read else None
 
 
-def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root) -> Iterator[Cause]:
+def _cut_calls(chart: Program, stubs: _Stubs) -> dict[str, list[Use]]:
+    """Return the calls that were cut, by the function whose machine code has them: they may be inlined there."""
+    names = [f"{chart.symbol_package(one)}.{stub.PREFIX}{name}" for one in stubs.packages for name in stub.HELPERS]
+    found: dict[str, list[Use]] = {}
+    for use in chart.graph.uses(names) if names else ():
+        found.setdefault(chart.binary.names[use.caller], []).append(use)
+    return found
+
+
+def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root, cut: Sequence[Use]) -> Iterator[Cause]:
     if not root.given_up:
-        chain = _chain_to(linked, chart, root.symbol) or root.chain
-        evidence = _call_places(case, root.symbol, chart)
-        yield deadcode.cause_of(chain, case.owners, evidence=evidence, modules=case.owners.paths)
+        way = _chain_to(linked, chart, root.symbol) or root.chain
+        for use in cut if chart is not None else ():
+            assert chart is not None  # noqa: S101 - said a line above
+            package = case.owners.package_of_file(use.stack[0].file)
+            # The function itself, and those with the call that were inlined into it.
+            chain = (*way, *(frame.function for frame in use.stack[-2::-1]))
+            place = _place(chart, use.stack[0], package)
+            yield deadcode.cause_of(
+                chain, case.owners, evidence=[place], responsible=package, modules=case.owners.paths
+            )
+        if not cut:
+            evidence = _call_places(case, root.symbol, chart)
+            yield deadcode.cause_of(way, case.owners, evidence=evidence, modules=case.owners.paths)
         return
     uses = chart.graph.uses(deadcode.entries(root.given_up)) if chart is not None else []
     # Where methods are still kept, what was reached after the mark may be there only because of it.
@@ -433,20 +457,31 @@ def _chain_to(linked: _Linked, chart: Program | None, symbol: str) -> tuple[str,
 
 
 def _call_places(case: _Case, symbol: str, chart: Program | None) -> list[Evidence]:
-    """Return where a function of the program's own looks methods up, as its source says."""
+    """Return where a function of the program's own looks methods up, as its source says.
+
+    Where it does not itself, such a call was inlined into it, from its own package or from one it imports.
+    """
     package = case.owners.package(symbol)
     if package is None or package.is_standard:
         return []
-    found: list[Evidence] = []
+    imported = (case.by_path.get(path) for path in package.imports)
+    for one in (package, *(one for one in imported if one is not None and not one.is_standard)):
+        places = list(_calls_in(one, symbol, chart))
+        if own := [place for is_own, place in places if is_own] or [place for _, place in places]:
+            return own[:_MOST_EVIDENCE]
+    return []
+
+
+def _calls_in(package: Package, symbol: str, chart: Program | None) -> Iterator[tuple[bool, Evidence]]:
+    """Yield the calls in a package, and whether each is in the function itself."""
     for file in _files(package):
         source = _read(file)
         for call in stub.calls_in(source):
             name = PurePosixPath(file).name
             place = chart.place(package, name) if chart else f"{package.import_path}/{name}"
-            evidence = Evidence(package=package.import_path, symbol=symbol, file=place, line=call.line)
-            if stub.function_at(source, call.offset) in symbol.split("."):
-                found.insert(0, evidence)
-    return found[:_MOST_EVIDENCE]
+            function = stub.function_at(source, call.offset)
+            evidence = Evidence(package=package.import_path, symbol=function, file=place, line=call.line)
+            yield function in symbol.split("."), evidence
 
 
 def _plugin_causes(case: _Case, linked: _Linked) -> Iterator[Cause]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "proaStub"
 FILE = "proa_stub.go"
 """The file that is added to a package whose calls are cut."""
-_HELPERS = {
+HELPERS: Mapping[str, str] = {
     "ValueMethodByName": "(reflect.Value, string) reflect.Value { return reflect.Value{} }",
     "TypeMethodByName": "(reflect.Type, string) (reflect.Method, bool) { return reflect.Method{}, false }",
     "ValueMethod": "(reflect.Value, int) reflect.Value { return reflect.Value{} }",
@@ -186,7 +186,7 @@ def helpers(package: str) -> bytes:
 
     None of them may be inlined, or what comes after the call would be seen never to run, and be left out too.
     """
-    functions = "".join(f"//go:noinline\nfunc {PREFIX}{name}{rest}\n" for name, rest in _HELPERS.items())
+    functions = "".join(f"//go:noinline\nfunc {PREFIX}{name}{rest}\n" for name, rest in HELPERS.items())
     return f'package {package}\n\nimport "reflect"\n\n{functions}'.encode()
 
 
