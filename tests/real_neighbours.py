@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.21.7"
+DELVE = "github.com/go-delve/delve/cmd/dlv@v1.27.2"
 
 
 def need(*programs: str) -> None:
@@ -83,17 +84,26 @@ def docker_registry(folder: Path, *, options: str = "") -> Iterator[str]:
 
 def crane(environ: Mapping[str, str]) -> str:
     """Return the crane command: from PATH or PROA_TEST_TOOLS, else built by go into a cache; else skip."""
+    return _go_tool("crane", CRANE, environ)
+
+
+def delve(environ: Mapping[str, str]) -> str:
+    """Return the dlv command, found or built as crane is; Debian's is too old for this Go."""
+    return _go_tool("dlv", DELVE, environ)
+
+
+def _go_tool(name: str, module: str, environ: Mapping[str, str]) -> str:
     tools = Path(environ.get("PROA_TEST_TOOLS") or Path(tempfile.gettempdir()) / "proa-test-tools")
-    found = shutil.which("crane") or shutil.which(str(tools / "crane"))
+    found = shutil.which(name) or shutil.which(str(tools / name))
     if found:
         return found
     need("go")
     built = subprocess.run(
-        ["go", "install", CRANE], env={**environ, "GOBIN": str(tools), "GOFLAGS": ""}, capture_output=True, check=False
+        ["go", "install", module], env={**environ, "GOBIN": str(tools), "GOFLAGS": ""}, capture_output=True, check=False
     )
     if built.returncode != 0:
-        pytest.skip(f"real: crane could not be built: {built.stderr.decode()[-300:]}")
-    return str(tools / "crane")
+        pytest.skip(f"real: {name} could not be built: {built.stderr.decode()[-300:]}")
+    return str(tools / name)
 
 
 @contextmanager
