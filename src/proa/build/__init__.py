@@ -9,16 +9,19 @@ from proa.build.cross import c_compilers, compiler_identity, with_c
 from proa.build.finish import finish
 from proa.build.prebuilt import Prebuilt, finish_prebuilt, inspect_program
 from proa.build.rejoin import Rejoined, rejoin
+from proa.build.shell import Shell, find_shell
 
 __all__ = [
     "Opened",
     "Prebuilt",
     "Rejoined",
+    "Shell",
     "build",
     "build_all",
     "c_compilers",
     "compiler_identity",
     "find_runtime_files",
+    "find_shell",
     "finish",
     "finish_prebuilt",
     "identity",

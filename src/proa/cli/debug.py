@@ -10,6 +10,7 @@ _COMMANDS = {
     "get": "Fetch the debug file of an image, build-id, core or program (the default).",
     "serve": "Serve debug files to gdb, delve and others (debuginfod).",
     "rejoin": "Put a shipped program and its debug file together again.",
+    "image": "Make the same image with a shell and the debug file in it.",
 }
 
 

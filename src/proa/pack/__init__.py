@@ -1,6 +1,7 @@
 """Put a program into an image, and take an image apart again; no daemon, no Dockerfile, no root."""
 
 from proa.pack.bases import Base, BaseChoice, choose_base, list_files
+from proa.pack.debugging import debug_image, has_shell
 from proa.pack.dockerfile import dockerfile
 from proa.pack.image import Packed, pack, pack_program
 from proa.pack.inputs import assets_digest, data_versions
@@ -16,7 +17,9 @@ __all__ = [
     "assets_digest",
     "choose_base",
     "data_versions",
+    "debug_image",
     "dockerfile",
+    "has_shell",
     "index",
     "list_files",
     "pack",
