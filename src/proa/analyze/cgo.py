@@ -242,6 +242,11 @@ _C_SUFFIXES = frozenset((
 _MOST_FILES = 20_000
 
 
+def is_c_file(name: str) -> bool:
+    """Say whether a file's name is that of a header, a source or a library of C and its relatives."""
+    return Path(name).suffix.lower() in _C_SUFFIXES
+
+
 def nested_c_files(directory: Path) -> tuple[str, ...]:
     """Return the headers, sources and libraries in the folders below a package, which ``go list`` does not name.
 
@@ -256,7 +261,7 @@ def nested_c_files(directory: Path) -> tuple[str, ...]:
             break
         if folder != str(directory):
             below = Path(folder).relative_to(directory)
-            found += [str(below / name) for name in sorted(names) if Path(name).suffix.lower() in _C_SUFFIXES]
+            found += [str(below / name) for name in sorted(names) if is_c_file(name)]
     return tuple(found)
 
 

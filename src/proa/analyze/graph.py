@@ -76,6 +76,9 @@ def list_graph(
         fetched = fetch_module(path, version, go=go, environment=ask.environment, keep=modules_directory)
         graphs.append(ask.versioned(fetched))
     graph = joined(graphs)
+    empty = [one.dir for _, listed in listings for one in listed if not one.dep_only and one.dir and _is_empty(one)]
+    if empty:
+        graph = msgspec.structs.replace(graph, empty=tuple(empty))
     if file and was_found:
         write_local_graph(file, graph, listed_ns=listed_ns)
     return graph
@@ -392,6 +395,7 @@ def joined(graphs: Sequence[Graph]) -> Graph:
         modules=tuple(dict.fromkeys(module for graph in graphs for module in graph.modules)),
         parts=parts,
         cgo=tuple(use for graph in graphs for use in graph.cgo),
+        empty=tuple(folder for graph in graphs for folder in graph.empty),
     )
 
 

@@ -5,14 +5,16 @@ A program needs C where a package of it does not exist without, does not compile
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from proa.analyze.cgo import import_chain, is_stand_in, may_use_cgo
+from proa.analyze.cgo import import_chain, is_c_file, is_stand_in, may_use_cgo
 from proa.analyze.graph import joined, kept_place, list_graph, list_plainly, packages_of, part_of
 from proa.analyze.kept import graph_file, read_graph, read_local_graph, write_graph, write_local_graph
 from proa.analyze.stub import lost_names, misses
@@ -65,17 +67,21 @@ def list_graph_with_c(asked: Asked, settings: BuildSettings, how: WithC) -> Grap
     if settings.cgo == "on":
         return _with_tags(asked, how, how.settings(()))
     file = _file(asked, settings, how)
-    is_versioned = any("@" in pattern for pattern in asked.patterns)
-    known = (read_graph(file) if is_versioned else read_local_graph(file)) if file else None
+    known = (read_graph(file) if is_versioned(asked) else read_local_graph(file)) if file else None
     if known is not None:
         return known
     started_ns = time.time_ns()
     graph = _chosen(asked, settings, how)
-    if file and is_versioned:
+    if file and is_versioned(asked):
         write_graph(file, graph)
     elif file and _is_exact(asked, graph):
         write_local_graph(file, graph, listed_ns=started_ns)
     return graph
+
+
+def is_versioned(asked: Asked) -> bool:
+    """Say whether programs of other modules are meant, ``path@version``."""
+    return any("@" in pattern for pattern in asked.patterns)
 
 
 _EXACT = re.compile(r"@v\d+\.\d+\.\d+[-+.\w]*\Z")
@@ -113,7 +119,9 @@ def _chosen(asked: Asked, settings: BuildSettings, how: WithC) -> Graph:
         plain: Graph | None = asked.list(off)
     except (NeedsC, BuildFailed):
         plain = None
-    if plain is not None and not any(may_use_cgo(package) for package in plain.packages):
+    # A search passes over programs that are all C without a word.
+    is_search = plain is not None and not is_versioned(asked) and not _is_exact(asked, plain)
+    if plain is not None and not is_search and not _may_need_c(plain):
         return plain
     paths = [package.import_path for package in plain.packages] if plain else []
     try:
@@ -124,18 +132,45 @@ def _chosen(asked: Asked, settings: BuildSettings, how: WithC) -> Graph:
         # What is wrong has nothing to do with C: said as it is said without.
         return asked.list(off)
     listed = plain or list_plainly(with_c, go=asked.go, platform=asked.platform, settings=off)
+    if any(_same(main, listed) is None for main in with_c.mains):
+        listed = list_plainly(with_c, go=asked.go, platform=asked.platform, settings=off)
     needing = {main: uses for main in with_c.mains if (uses := uses_of(main, with_c, listed))}
     parts = [
         msgspec.structs.replace(part_of(main, with_c), cgo=needing[main])
         if main in needing
-        else part_of(_same(main, listed), listed)
+        else part_of(_same(main, listed) or main, listed)
         for main in with_c.mains
     ]
     return joined(parts)
 
 
-def _same(main: Main, graph: Graph) -> Main:
-    return next(one for one in graph.mains if one.import_path == main.import_path)
+def _may_need_c(plain: Graph) -> bool:
+    """Say whether a package, or a folder that was asked for and is no program without C, has a file in C."""
+    folders = (Package(import_path=folder, directory=folder) for folder in plain.empty)
+    return any(may_use_cgo(package) for package in (*plain.packages, *folders))
+
+
+def included_digest(packages: Sequence[Package]) -> str:
+    """Return a digest of the C files below local packages' folders; empty where there are none.
+
+    The go command does not look at them, and would keep what it compiled from them before.
+    """
+    whole = hashlib.sha256()
+    count = 0
+    for package in packages:
+        if not package.is_local or not package.cgo_files:
+            continue
+        for name in package.other_files:
+            if "/" in name and is_c_file(name):
+                count += 1
+                with suppress(OSError), Path(package.directory, name).open("rb") as stream:
+                    whole.update(f"{package.import_path}/{name}:".encode(errors="surrogateescape"))
+                    whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()[:16] if count else ""
+
+
+def _same(main: Main, graph: Graph) -> Main | None:
+    return next((one for one in graph.mains if one.import_path == main.import_path), None)
 
 
 def _with_tags(asked: Asked, how: WithC, settings: BuildSettings) -> Graph:
@@ -163,7 +198,7 @@ def uses_of(main: Main, with_c: Graph, without: Graph) -> tuple[CgoUse, ...]:
 
 
 def _plain_packages(main: Main, without: Graph) -> tuple[Package, ...]:
-    found = next((one for one in without.mains if one.import_path == main.import_path), None)
+    found = _same(main, without)
     return packages_of(found, without) if found else ()
 
 

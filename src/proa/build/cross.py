@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.build.flags import split, tags_of, without
+from proa.build.flags import quote, split, tags_of, without
 from proa.errors import UnknownPlatform
 from proa.outside.zig import WHEEL_HINT, Compilers, compilers, find_zig, found_compilers
 from proa.records.binary import Libc
@@ -134,7 +134,7 @@ def environment(found: Compilers, settings: BuildSettings, environ: Mapping[str,
     if found.is_zig:
         laid["PATH"] = os.pathsep.join([str(Path(found.cc).parent), whole.get("PATH", os.defpath)])
     if settings.cflags:
-        more = " ".join(settings.cflags)
+        more = " ".join(quote(flag) for flag in settings.cflags)
         for name in ("CGO_CFLAGS", "CGO_CXXFLAGS"):
             laid[name] = f"{whole.get(name) or _DEFAULT_CFLAGS} {more}"
     return laid

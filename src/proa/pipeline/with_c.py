@@ -75,10 +75,11 @@ def resolve(settings: BuildSettings, graph: Graph, platform: Platform, *, go: Go
     if found is None:
         return Resolved(settings=settings)
     paths = [package.import_path for package in graph.packages]
-    goflags = _goflags(settings, go)
-    return Resolved(
-        settings=build.with_c(settings, import_paths=paths, libc=found.libc, goflags=goflags), compilers=found
-    )
+    with_c = build.with_c(settings, import_paths=paths, libc=found.libc, goflags=_goflags(settings, go))
+    if digest := analyze.included_digest(graph.packages):
+        # A definition that nothing reads: it makes the go command compile again where one of these files changed.
+        with_c = msgspec.structs.replace(with_c, cflags=(*with_c.cflags, f"-DPROA_INCLUDED_{digest}"))
+    return Resolved(settings=with_c, compilers=found)
 
 
 def _goflags(settings: BuildSettings, go: Go) -> str:

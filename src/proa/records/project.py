@@ -177,3 +177,5 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """One graph per module where programs of several unrelated modules were asked for; ``packages_of`` knows."""
     cgo: tuple[CgoUse, ...] = ()
     """The packages for which it was listed with cgo, where cgo is only used for those that need it."""
+    empty: tuple[str, ...] = ()
+    """Folders that were asked for and hold no file that is built for this platform and these settings."""
