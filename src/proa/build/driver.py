@@ -55,13 +55,14 @@ _ZIG_LINKER = "  -Wl,--version) echo 'LLD 19.0.0 (compatible with GNU linkers)' 
 _NOTHING = "#!/bin/sh\n# proa strips a program itself, and keeps what it takes out.\nexit 0\n"
 
 
-def scripts(compilers: Compilers, settings: BuildSettings, *, source: str, place: str) -> dict[str, str]:
+def scripts(compilers: Compilers, settings: BuildSettings, *, places: Mapping[str, str]) -> dict[str, str]:
     """Return the scripts by name, for a folder that comes first on PATH.
 
-    ``source`` and ``place`` are the folders of the sources and of the whole build: neither's path gets into a program.
-    With ``build.cc`` the compiler found answers to ``cc`` only, and a program is static where the settings say so.
+    ``places`` are folders and what they are called in a program, the more exact ones last. With ``build.cc`` a program
+    is static only where the settings say so.
     """
-    mapped = [f"-ffile-prefix-map={source}=.", f"-ffile-prefix-map={place}=."]
+    # The last that fits holds.
+    mapped = [f"-ffile-prefix-map={path}={name}" for path, name in places.items()]
     linked = [*LINK, *([STATIC] if compilers.libc == "musl" else [])]
     found = {}
     for kind, command in (("cc", compilers.cc), ("cxx", compilers.cxx)):

@@ -10,18 +10,21 @@ from pathlib import Path
 import msgspec
 
 from proa.build import driver
+from proa.build.buildid import stamp_build_id
+from proa.build.closure import runtime_files_of
 from proa.build.faults import fault_of
 from proa.build.finish import finish
-from proa.build.programs import Found, choose, find_programs, others_installed
-from proa.errors import ToolMissing
+from proa.build.musl import bind_zig, can_bind, warm
+from proa.build.programs import Found, choose, find_programs, folders_of_libraries, others_installed
+from proa.errors import LibraryMissing, ToolMissing
 from proa.outside import cmake, make, meson
 from proa.outside.command import Ran
 from proa.outside.machine import this_platform
-from proa.outside.sourcetree import copy_files
+from proa.outside.sourcetree import copy_files, digest_files
 from proa.outside.store import Store, disk_errors
 from proa.outside.workshop import Workshop, open_workshop
-from proa.outside.zig import Compilers
-from proa.records.binary import Binary
+from proa.outside.zig import Compilers, Zig
+from proa.records.binary import Binary, RuntimeFile
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
@@ -49,6 +52,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     settings: BuildSettings
     compilers: Compilers
+    zig: Zig | None = None
+    """Set where the compilers are zig's."""
+    has_base: bool = False
+    """The image stands on a base, which may have the libraries of a dynamic program."""
     names: tuple[str, ...]
     """The files of the source tree."""
     environ: Mapping[str, str]
@@ -78,14 +85,15 @@ def build_native(job: Job) -> Binary:
                 (folder / name).mkdir()
         root = Path(job.native.directory)
         links = copy_files(root, job.names, folder / "source")
-        shop = open_workshop(folder, {}, writable=_writable(job))
-        shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place))
+        job, shop = _opened(job, folder)
         _write_scripts(job, shop)
         before = {found.name: found.identity for found in find_programs(folder / "source")}
         programs = _BUILDERS[job.native.system](job, shop)
         made = [one for one in programs if before.get(one.name) != one.identity]
         chosen = choose(made, program=job.settings.program, project=job.main.name, tool=job.native.system)
         others = others_installed(folder / "stage", chosen)
+        stamp_build_id(chosen.path, digest_files(root, job.names))
+        libraries, told = _libraries(job, chosen.path, folder)
         return finish(
             chosen.path,
             name=chosen.path.name,
@@ -95,14 +103,47 @@ def build_native(job: Job) -> Binary:
             language=job.main.language,
             libc=job.compilers.libc,
             compiler=job.compilers.name,
-            uses_cgo=False,
-            findings=tuple(_findings(shop, links, others)),
+            runtime_files=libraries,
+            findings=(*_findings(shop, links, others), *told),
         )
+
+
+def _opened(job: Job, folder: Path) -> tuple[Job, Workshop]:
+    """Return the workshop in a folder, and the job with its compilers as they are called there."""
+    shop = open_workshop(folder, {"PATH": job.environ.get("PATH", os.defpath)})
+    if job.zig is None or not can_bind(shop, job.zig):
+        shop = msgspec.structs.replace(shop, writable=_writable(job))
+        return job, msgspec.structs.replace(shop, environment=_environment(job, shop.place))
+    cache = job.store.root / "zig" / "cache"
+    shop, found = bind_zig(shop, job.zig, cache, job.platform)
+    job = msgspec.structs.replace(job, compilers=found)
+    shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place))
+    warm(shop, found, cache, flags=job.settings.cflags, has_cxx=job.main.language == "c++")
+    return job, shop
+
+
+def _libraries(job: Job, program: Path, folder: Path) -> tuple[tuple[RuntimeFile, ...], tuple[Finding, ...]]:
+    """Return the loader and libraries of a dynamic program; those that the build itself made are looked for first.
+
+    Raises LibraryMissing, unless a base may have them.
+    """
+    own = [str(place) for name in ("stage", "build", "source") for place in folders_of_libraries(folder / name)]
+    try:
+        files = runtime_files_of(program, platform=job.platform, store=job.store, library_path=own)
+    except LibraryMissing as error:
+        if not job.has_base:
+            raise
+        told = Finding(id="build.left-to-base", severity="info", message=f"{error.what}; it is left to the base")
+        return (), (told,)
+    return files, ()
 
 
 def _writable(job: Job) -> tuple[Path, ...]:
     names = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
-    return tuple({Path(job.compilers.environment[name]): None for name in names if name in job.compilers.environment})
+    found = {Path(job.compilers.environment[name]): None for name in names if name in job.compilers.environment}
+    for path in found:
+        path.mkdir(parents=True, exist_ok=True)
+    return tuple(found)
 
 
 def _environment(job: Job, place: Path) -> dict[str, str]:
@@ -119,7 +160,8 @@ def _environment(job: Job, place: Path) -> dict[str, str]:
 
 
 def _write_scripts(job: Job, shop: Workshop) -> None:
-    written = driver.scripts(job.compilers, job.settings, source=f"{shop.place}/source", place=str(shop.place))
+    places = {str(shop.place): ".", f"{shop.place}/source": "."}
+    written = driver.scripts(job.compilers, job.settings, places=places)
     for name, text in written.items():
         file = shop.folder / "bin" / name
         file.write_text(text)

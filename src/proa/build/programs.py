@@ -17,6 +17,7 @@ from proa.outside import elf
 _ASIDE = frozenset({"CMakeFiles", "meson-private", "meson-logs", "_deps", ".git"})
 """Folders where CMake and meson try compilers out."""
 _LIBRARY = re.compile(r"\.so(?:\.[0-9.]+)?$|\.(?:o|a|ko|mod)$")
+_SHARED = re.compile(r"^lib.+\.so(?:\.[0-9.]+)?$")
 _UNUSED = re.compile(r"(?:^|/)(?:share/(?:man|doc|info|licenses)|include|lib(?:64)?/(?:pkgconfig|cmake))/|\.(?:a|la)$")
 
 
@@ -47,6 +48,11 @@ def find_programs(folder: Path) -> list[Found]:
                 identity = (status.st_size, status.st_mtime_ns, status.st_ino)
                 found.append(Found(name=path.relative_to(folder).as_posix(), path=path, identity=identity))
     return sorted(found, key=lambda one: one.name)
+
+
+def folders_of_libraries(folder: Path) -> list[Path]:
+    """Return the folders below one that hold a shared library."""
+    return [Path(place) for place, _, files in os.walk(folder) if any(_SHARED.search(name) for name in files)]
 
 
 def _is_program(path: Path) -> bool:

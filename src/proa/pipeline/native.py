@@ -126,7 +126,7 @@ def _plan(
             (main.name, main.language, native.system, native.package),
             settings.build,
             str(platform),
-            (with_c.name, with_c.machine) if with_c else (),
+            (with_c.name, with_c.machine, () if with_c.is_zig else _libraries_here()) if with_c else (),
             _deciding(bench.environ, native.system),
             bench.environ.get("SOURCE_DATE_EPOCH", ""),
         )
@@ -144,6 +144,15 @@ def _plan(
         findings=loaded.findings,
         native=native,
     )
+
+
+def _libraries_here() -> tuple[int, ...]:
+    """Return what changes whenever this machine's shared libraries do: the loader's cache."""
+    try:
+        status = Path("/etc/ld.so.cache").stat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns
 
 
 def _key(decides: Sequence[object]) -> str:
@@ -236,6 +245,7 @@ def build_native(bench: Bench, plan: Plan, platform: Platform) -> Binary:
                 settings=settings,
                 rust=_read_rust(root, bench.environ),
                 compilers=with_c,
+                zig=find_zig(bench.environ) if with_c and with_c.is_zig else None,
                 host_compilers=_host_compilers(bench),
                 names=names,
                 environ=bench.environ,
@@ -255,6 +265,8 @@ def build_native(bench: Bench, plan: Plan, platform: Platform) -> Binary:
             platform=platform,
             settings=settings,
             compilers=with_c,
+            zig=find_zig(bench.environ) if with_c.is_zig else None,
+            has_base=plan.settings.image.base not in ("auto", "scratch"),
             names=names,
             environ=bench.environ,
             store=bench.store,
