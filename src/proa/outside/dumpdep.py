@@ -188,11 +188,18 @@ def read_dumpdep(file: BinaryIO) -> Reached:
     return Reached(file).read()
 
 
-def dumping(output: Path, *, flags: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})) -> Run:
+def dumping(
+    output: Path,
+    *,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+    program: str = "",
+) -> Run:
     """Return a runner of programs that makes the linker of a ``go build`` write ``-dumpdep`` to a file.
 
-    ``flags`` and ``environment`` are laid over the build's own. Everything the build says goes to the file, because a
-    pipe would have to be read into memory; a failure is answered with the last lines that are not the linker's.
+    ``flags`` and ``environment`` are laid over the build's own; ``program`` stands for its go command. Everything the
+    build says goes to the file, because a pipe would have to be read into memory; a failure is answered with the last
+    lines that are not the linker's.
     """
 
     def runner(
@@ -207,7 +214,7 @@ def dumping(output: Path, *, flags: Sequence[str] = (), environment: Mapping[str
         if list(argv[1:2]) != ["build"] or "-o" not in argv:
             return run(argv, cwd=cwd, env=env, stdin=stdin, timeout_s=timeout_s, accept=accept)
         at = list(argv).index("-o")
-        words = [argv[0], "build", *dumping_flags(argv[2:at]), *flags, *argv[at:]]
+        words = [program or argv[0], "build", *dumping_flags(argv[2:at]), *flags, *argv[at:]]
         started = time.monotonic()
         laid = {**(os.environ if env is None else env), **environment}
         status = _run_into(output, words, cwd, laid)

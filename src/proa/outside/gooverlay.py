@@ -1,7 +1,8 @@
 """Changed Go files laid over a build without touching anybody's: ``-overlay``, and copies of cached modules.
 
 The go command refuses an overlay below its module cache. There the module is copied whole, and a copy of go.mod
-(``-modfile``) or go.work (``GOWORK``) makes it stand for the module. Source: `go help build`, cmd/go/internal/work.
+(``-modfile``) or go.work (``GOWORK``) makes it stand for the module. A tool chain that was fetched lies there as well:
+it is called by way of a link from outside. Source: `go help build`, cmd/go/internal/work/init.go.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from proa.outside.go import OLDEST, Go, module_cache, workspace_file
 from proa.outside.gomod import read_mod
 from proa.outside.store import disk_errors
 
+_TOOLCHAIN = "toolchain@v"
+"""Source: https://go.dev/ref/mod#resolve-toolchain: golang.org/toolchain@v0.0.1-goVERSION.GOOS-GOARCH."""
+
 
 class Laid(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a build use the changed files."""
 
-    flags: tuple[str, ...]
-    environment: dict[str, str]
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    program: str = ""
+    """The go command to call, where it must be another than usual."""
 
 
 def lay_over(
@@ -44,6 +50,7 @@ def lay_over(
     cache = module_cache(go)
     copied: dict[str, Path] = {}
     replaced = dict(_given_overlay(flags, directory))
+    linked: Path | None = None
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for number, (name, content) in enumerate(sorted(changed.items())):
@@ -51,16 +58,21 @@ def lay_over(
             place = folder / str(number) / Path(name).name
             if cache is not None and Path(name).is_relative_to(cache):
                 root = next((root for root in modules if Path(name).is_relative_to(root)), "")
-                if not root:
-                    continue
-                place = _copy(root, folder, copied) / Path(name).relative_to(root)
+                if root:
+                    place = _copy(root, folder, copied) / Path(name).relative_to(root)
+                elif (toolchain := _toolchain(Path(name))) is not None:
+                    linked = linked or _linked(toolchain, folder)
+                    replaced[str(linked / Path(name).relative_to(toolchain))] = str(place)
             else:
                 replaced[name] = str(place)
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(content)
         overlay = folder / "overlay.json"
         overlay.write_text(json.dumps({"Replace": replaced}), encoding="utf-8")
-    laid = Laid(flags=(f"-overlay={overlay}",), environment={})
+    laid = Laid(flags=(f"-overlay={overlay}",))
+    if linked is not None:
+        local = {"GOROOT": str(linked), "GOTOOLCHAIN": "local"}
+        laid = msgspec.structs.replace(laid, environment=local, program=str(linked / "bin" / "go"))
     if not copied:
         return laid
     replacements = {modules[root]: place for root, place in copied.items()}
@@ -70,7 +82,20 @@ def lay_over(
         if work is not None
         else _modfile(replacements, directory, folder, go, environment)
     )
-    return Laid(flags=(*laid.flags, *more.flags), environment=more.environment)
+    return Laid(
+        flags=(*laid.flags, *more.flags), environment={**laid.environment, **more.environment}, program=laid.program
+    )
+
+
+def _toolchain(file: Path) -> Path | None:
+    """Return the tool chain in the module cache that a file is part of."""
+    return next((one for one in file.parents if one.name.startswith(_TOOLCHAIN)), None)
+
+
+def _linked(toolchain: Path, folder: Path) -> Path:
+    link = folder / "goroot"
+    link.symlink_to(toolchain, target_is_directory=True)
+    return link
 
 
 def _given_overlay(flags: Sequence[str], directory: Path) -> dict[str, str]:
@@ -113,7 +138,7 @@ def _modfile(
     ]
     words += [f"-replace={path}={place}" for path, place in replacements.items()]
     go.call(["mod", "edit", *words, str(target)], directory=folder, environment={**environment, "GOFLAGS": ""})
-    return Laid(flags=(f"-modfile={target}",), environment={})
+    return Laid(flags=(f"-modfile={target}",))
 
 
 def _workspace(replacements: Mapping[str, Path], work: Path, folder: Path) -> Laid:
@@ -130,7 +155,7 @@ def _workspace(replacements: Mapping[str, Path], work: Path, folder: Path) -> La
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if work.with_name("go.work.sum").is_file():
             shutil.copyfile(work.with_name("go.work.sum"), folder / "go.work.sum")
-    return Laid(flags=(), environment={"GOWORK": str(file)})
+    return Laid(environment={"GOWORK": str(file)})
 
 
 def _absolute(folder: str, work: Path) -> str:

@@ -117,7 +117,7 @@ class _Case:
     def link(self, name: str, changed: Mapping[str, bytes]) -> _Linked:
         """Build the program with some files changed. Raises what ``build.build`` raises."""
         plan = self.work.plan
-        laid = Laid(flags=(), environment={})
+        laid = Laid()
         if changed:
             laid = lay_over(
                 changed,
@@ -129,7 +129,9 @@ class _Case:
                 flags=self.settings.flags,
             )
         dump = self.folder / f"{name}.dump"
-        go = msgspec.structs.replace(plan.go, run=dumping(dump, flags=laid.flags, environment=laid.environment))
+        go = msgspec.structs.replace(
+            plan.go, run=dumping(dump, flags=laid.flags, environment=laid.environment, program=laid.program)
+        )
         try:
             binary = build.build(
                 self.main, self.platform, self.settings, git=Git(), go=go, store=self.store, jobs=self.work.bench.jobs
@@ -292,9 +294,9 @@ def _marked(reached: Reached, *, is_plugged: bool) -> tuple[str, ...]:
 def _roots(case: _Case, reached: Reached, marked: Sequence[str]) -> list[_Root]:
     found = []
     for symbol in marked:
-        chain = deadcode.trimmed(reached.chain(symbol))
-        packages = () if case.owners.is_own(symbol) else deadcode.given_up(chain, case.owners)
-        found.append(_Root(symbol=symbol, chain=chain, given_up=packages))
+        chain = deadcode.asking(deadcode.trimmed(reached.chain(symbol)))
+        packages = () if case.owners.is_own(chain[-1]) else deadcode.given_up(chain, case.owners)
+        found.append(_Root(symbol=chain[-1], chain=chain, given_up=packages))
     return found
 
 

@@ -40,6 +40,7 @@ ESTIMATE_RATIO = 1.8
 Measured on four programs: 1.54 to 1.87 (docs/decisions/0017-dead-code.md)."""
 
 
+_LOOKUPS = frozenset({"reflect.Value.Method", "reflect.Value.MethodByName"})
 _AT_VERSION = re.compile(r"@[^/]*")
 _INIT = re.compile(r"(?:map\.)?init(?:\.[0-9]+)?")
 
@@ -114,6 +115,17 @@ def trimmed(chain: Sequence[str]) -> tuple[str, ...]:
     starts = [at for at, name in enumerate(chain) if name == "main.main" or is_init(name)]
     named = [name.removesuffix("·f") for name in chain[starts[0] if starts else 0 :]]
     return tuple(name for at, name in enumerate(named) if at == 0 or name != named[at - 1])
+
+
+def asking(chain: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a chain to the function that looks a method up rather than to reflect's own.
+
+    Before Go 1.22 the compiler marked those of ``reflect.Value`` instead of their callers.
+
+    >>> asking(("main.main", "main.call", "reflect.Value.MethodByName"))
+    ('main.main', 'main.call')
+    """
+    return chain[:-1] if len(chain) > 1 and chain[-1] in _LOOKUPS else chain
 
 
 def is_init(symbol: str) -> bool:
