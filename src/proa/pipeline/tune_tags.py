@@ -14,6 +14,7 @@ from proa.errors import BinaryDamaged, BuildFailed, ModuleMissing, ProaError, Wr
 from proa.outside.build_constraints import Context, read_context, read_folder
 from proa.outside.configuration import NAMES, find_configuration
 from proa.outside.configuration_writing import plan_change, write_change
+from proa.outside.go import module_cache
 from proa.outside.golist import build_environment, list_flags
 from proa.pipeline import steps
 from proa.pipeline.care import keep_within
@@ -83,7 +84,7 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTu
     chosen = [name for name in judge.in_order(expected) if not only or name in only]
     chosen = chosen if only else chosen[:limit]
     tags = [
-        _settled(one, listed.get(one.name), expected, is_chosen=one.name in chosen, has_only=bool(only))
+        _settled(plan, one, listed.get(one.name), expected, is_chosen=one.name in chosen, has_only=bool(only))
         for one in found
     ]
     results = [
@@ -226,6 +227,7 @@ def _expected(
 
 
 def _settled(
+    plan: Plan,
     found: judge.Found,
     listed: _Candidate | ProaError | None,
     expected: Mapping[str, int],
@@ -239,7 +241,9 @@ def _settled(
         reason = found.reason or f"more than {_MOST_ASKED} tags change what is compiled, and others change more files"
         return _tag(found, state="skipped", reason=reason, beside=found.beside, meaning=known)
     if isinstance(listed, ProaError):
-        return _tag(found, state="failed", reason=_first_line(listed), meaning=judge.known_tag(found.name).meaning)
+        return _tag(
+            found, state="failed", reason=_first_line(listed, plan), meaning=judge.known_tag(found.name).meaning
+        )
     reason = "" if listed.change.can_shrink else "the go command compiles no file less with it"
     if not reason and not is_chosen:
         reason = "not asked for" if has_only else "not measured: --limit was reached, and others promise more"
@@ -271,7 +275,7 @@ def _built(bench: Bench, one: _Candidate, base: Measured, expected: int) -> Tag:
     try:
         size = _measured(bench, one.plan, steps.build_program(_work(bench, one.plan), 0))
     except _REFUSALS as error:
-        return _changed(one, expected, state="failed", reason=_first_line(error))
+        return _changed(one, expected, state="failed", reason=_first_line(error, one.plan))
     return _changed(
         one,
         expected,
@@ -343,22 +347,24 @@ def _together(
         binary = steps.build_program(_work(_numbered(bench, "together"), varied), 0)
         return _measured(bench, varied, binary), ()
     except _REFUSALS as error:
-        return None, (_not_together(names, error),)
+        return None, (_not_together(names, _first_line(error, plan)),)
 
 
-def _not_together(names: Sequence[str], error: ProaError) -> Finding:
+def _not_together(names: Sequence[str], why: str) -> Finding:
     return Finding(
         id="tune.tags-not-together",
         severity="info",
-        message=f"{', '.join(names)} do not build together: {_first_line(error)}",
+        message=f"{', '.join(names)} do not build together: {why}",
         hint="set them one by one",
     )
 
 
-def _first_line(error: ProaError) -> str:
-    """Return the first line a tool said that is more than a heading."""
+def _first_line(error: ProaError, plan: Plan) -> str:
+    """Return the first line a tool said that is more than a heading, without the folders of this machine."""
     said = (line.strip() for line in error.output.splitlines())
-    return next((line for line in said if line and not line.startswith("#")), error.what)
+    line = next((line for line in said if line and not line.startswith("#")), error.what)
+    cache = module_cache(plan.go)
+    return line.replace(f"{cache}/", "") if cache else line
 
 
 def write_tags(

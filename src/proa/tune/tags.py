@@ -247,6 +247,7 @@ def may_join(tags: Iterable[Tag], joined: Collection[str]) -> tuple[str, ...]:
         if tag.name not in joined
         and tag.state != "failed"
         and tag.files_left_out
+        and not tag.left_out
         and known_tag(tag.name).kind in ("", "feature")
     )
 
