@@ -6,17 +6,22 @@ a second call only reads it; benchmark commands alone are always run again, for 
 
 from __future__ import annotations
 
+import re
+import shutil
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from proa import analyze, pack
+from proa import analyze, build, pack
 from proa.errors import (
+    BinaryDamaged,
     BuildFailed,
+    LibraryMissing,
     NotStatic,
     ProaError,
     SeveralMains,
@@ -25,7 +30,7 @@ from proa.errors import (
     WrongInput,
     WrongUsage,
 )
-from proa.outside import upx
+from proa.outside import elf, upx
 from proa.outside.command import last_lines, run
 from proa.outside.configuration import NAMES, find_configuration
 from proa.outside.configuration_writing import Change, plan_change, write_change
@@ -46,6 +51,7 @@ from proa.tune.chain import Link, Measured
 
 _BENCHMARK_TIMEOUT_S = 300.0
 """For one run of the benchmark command (arbitrary; a server that never ends must not hold up everything)."""
+_HOST_COMPILERS = ("gcc", "clang", "cc")
 _PASSED_OVER = (BuildFailed, WrongInput, ToolFailed, ToolTimedOut)
 """What may be wrong with one step; anything else (a full disk, a missing tool) would be wrong with all of them."""
 
@@ -190,11 +196,17 @@ def _tune(job: _Job) -> SizeTuning:
 
 def _links(job: _Job) -> tuple[Link, ...]:
     plan = job.plan
-    uses_c = False
-    if plan.native is None:
+    uses_c, host_compiler = False, ""
+    if plan.native is not None:
+        if (job.platform.os, job.platform.architecture) == (this_platform().os, this_platform().architecture):
+            found = (name for name in _HOST_COMPILERS if shutil.which(name, path=job.bench.environ.get("PATH", "")))
+            host_compiler = next(found, "")
+    else:
         project = steps.analyze_source(steps.Work(bench=job.bench, plan=plan, log=steps.Log()))
         uses_c = plan.settings.build.cgo == "on" or (plan.settings.build.cgo == "auto" and bool(project.cgo))
-    return chain.chain(plan.main.language, job.platform, plan.settings.build, uses_c=uses_c)
+    return chain.chain(
+        plan.main.language, job.platform, plan.settings.build, host_compiler=host_compiler, uses_c=uses_c
+    )
 
 
 def _walk(job: _Job, links: Sequence[Link]) -> tuple[_Known, list[_Tried]]:
@@ -232,8 +244,12 @@ def _named(bench: Bench, name: str) -> Bench:
 
 
 def _said(error: ProaError) -> str:
+    """Return an error in one line: what happened, and the tool's own words for why."""
     lines = [line.strip() for line in error.output.splitlines() if line.strip()]
-    return f"{error.what}: {lines[-1]}" if lines else error.what
+    # make and cargo end with who gave up; the compiler and the linker have said why before.
+    told = [line for line in lines if re.search(r"\berror\b|unsupported|unrecognized|undefined", line)] or lines[-1:]
+    why = next((line for line in told if not re.match(r"(make|ninja|gmake)\b", line)), "")
+    return f"{error.what}: {why}" if why else error.what
 
 
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,7 +297,8 @@ def _build(work: steps.Work, *, is_first: bool) -> _Built:
     def make() -> _Built:
         started = time.monotonic()
         binary = steps.build_program(work, 0)
-        return _Built(binary=binary, build_s=round(time.monotonic() - started, 3))
+        build_s = round(time.monotonic() - started, 3)
+        return _Built(binary=_with_libraries(work, binary), build_s=build_s)
 
     try:
         return steps.kept(
@@ -297,6 +314,19 @@ def _build(work: steps.Work, *, is_first: bool) -> _Built:
             raise
         project = steps.analyze_source(work)
         raise analyze.explain_failure(failed, project.cgo) from failed
+
+
+def _with_libraries(work: steps.Work, binary: Binary) -> Binary:
+    """Return a dynamic program with this machine's loader and libraries, where they are all here."""
+    if binary.is_static or binary.runtime_files:
+        return binary
+    store = work.bench.store
+    with suppress(LibraryMissing, BinaryDamaged):
+        files = build.runtime_files_of(
+            store.blob_path(binary.unstripped_digest), platform=binary.platform, store=store, name=binary.name
+        )
+        return msgspec.structs.replace(binary, runtime_files=files)
+    return binary
 
 
 def _is_stored(work: steps.Work, binary: Binary) -> bool:
@@ -328,8 +358,10 @@ def _measured(job: _Job, made: _Made) -> tuple[Measured, _Tried]:
     if made.image is not None and job.request.should_try:
         trial = steps.try_program(made.work, made.image, made.known.project, made.known.needs, run=1)
     benchmark_s, complaint = _benchmark(job, made.work.bench, binary) if job.command else (None, "")
+    beside_bytes = sum({file.digest: file.bytes for file in binary.runtime_files}.values())
     measured = Measured(
-        bytes=binary.bytes + sum({file.digest: file.bytes for file in binary.runtime_files}.values()),
+        bytes=binary.bytes + beside_bytes,
+        loaded_bytes=_loaded_bytes(made.work.bench, binary) + beside_bytes,
         compressed_bytes=made.compressed_bytes,
         is_static=binary.is_static,
         interpreter=binary.interpreter,
@@ -346,6 +378,15 @@ def _measured(job: _Job, made: _Made) -> tuple[Measured, _Tried]:
         benchmark_s=(benchmark_s,) if benchmark_s is not None else (),
     )
     return measured, found
+
+
+def _loaded_bytes(bench: Bench, binary: Binary) -> int:
+    file = bench.store.blob_path(binary.digest)
+    if not elf.is_elf(file):
+        return binary.bytes
+    return min(
+        binary.bytes, sum(segment.file_bytes for segment in elf.open_elf(file).segments if segment.kind == elf.PT_LOAD)
+    )
 
 
 def _packed_by_upx(job: _Job, known: _Known, best: _Tried) -> _Tried | None:

@@ -25,6 +25,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     is_on_empty_base: bool = True
     bytes: int = 0
     """Of the shipped program, with the libraries it needs beside it."""
+    loaded_bytes: int = 0
+    """Of these, what is mapped when the program runs: without symbols and DWARF. It decides what is kept."""
     compressed_bytes: int = 0
     """Of its layers, as a registry stores them."""
     saved_bytes: int = 0

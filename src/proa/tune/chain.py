@@ -7,6 +7,7 @@ before, and changes nothing else: not what the program does, nor where it runs. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Settings in proa.yaml's own structure."""
     adds: Mapping[str, tuple[str, ...]] = {}
     """Words for the lists below ``build``: ``{"cflags": ("-flto",)}``."""
+    drops: Mapping[str, tuple[str, ...]] = {}
+    """Words that go from those lists: an earlier step put them there."""
     cost: str = ""
     """What it changes beside the size; empty: nothing, so it may be chosen unasked."""
     note: str = ""
@@ -46,6 +49,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What building, packing and running one step showed."""
 
     bytes: int
+    loaded_bytes: int
+    """Of these, what is mapped when the program runs: without symbols and DWARF."""
     compressed_bytes: int
     is_static: bool
     build_s: float | None = None
@@ -84,7 +89,8 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
 _C = (
     Link(
         name="-ffunction-sections, --gc-sections",
-        adds={"cflags": ("-ffunction-sections", "-fdata-sections"), "ldflags": ("-Wl,--gc-sections",)},
+        drops={"cflags": ("-fno-function-sections", "-fno-data-sections"), "ldflags": ("-Wl,--no-gc-sections",)},
+        is_usual=True,
     ),
     Link(name="--icf=safe", adds={"ldflags": ("-Wl,--icf=safe",)}),
     Link(
@@ -93,21 +99,20 @@ _C = (
         cost="functions with the same code become one: those that compare function addresses may behave otherwise",
     ),
 )
-_RUST = (
-    Link(
-        name="opt-level = s", sets={"build": {"env": {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "s"}}}, note=_SMALLER_IS_SLOWER
-    ),
-    Link(
-        name="opt-level = z", sets={"build": {"env": {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "z"}}}, note=_SMALLER_IS_SLOWER
-    ),
-    Link(name="lto = fat", sets={"build": {"env": {"CARGO_PROFILE_RELEASE_LTO": "fat"}}}),
-    Link(name="codegen-units = 1", sets={"build": {"env": {"CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1"}}}),
-    Link(
-        name="panic = abort",
-        sets={"build": {"env": {"CARGO_PROFILE_RELEASE_PANIC": "abort"}}},
-        cost="a panic ends the program at once: catch_unwind, and threads that outlive a panic, no longer work",
+_RUST: tuple[tuple[str, str, str, str, str], ...] = (
+    ("opt-level = s", "OPT_LEVEL", "s", "", _SMALLER_IS_SLOWER),
+    ("opt-level = z", "OPT_LEVEL", "z", "", _SMALLER_IS_SLOWER),
+    ("lto = fat", "LTO", "fat", "", ""),
+    ("codegen-units = 1", "CODEGEN_UNITS", "1", "", ""),
+    (
+        "panic = abort",
+        "PANIC",
+        "abort",
+        "a panic ends the program at once: catch_unwind, and threads that outlive a panic, no longer work",
+        "",
     ),
 )
+"""Name, end of the profile's variable, value, cost, note. Source: The Cargo Book, "Profiles"."""
 
 
 def chain(
@@ -118,7 +123,7 @@ def chain(
     ``host_compiler`` is this machine's C compiler (``gcc``), for a dynamic program to compare with; empty: none.
     ``uses_c`` says that a Go program has C in it.
 
-    >>> [link.name for link in chain("rust", Platform("linux", "amd64"), BuildSettings())][:2]
+    >>> [link.name for link in chain("rust", Platform("linux", "amd64"), BuildSettings(debug=False))][:2]
     ['cargo build --release', 'opt-level = s']
     """
     match language:
@@ -131,8 +136,7 @@ def chain(
                 _ZSTD,
             )
         case "rust":
-            start = Link(name="cargo build --release", sets={"build": {"strip": "none"}}, is_start=True)
-            return (start, *_RUST, *_STRIPPED, _ZSTD)
+            return (*_rust(settings), *_STRIPPED, _ZSTD)
         case "c" | "c++":
             return (*_c_starts(settings, host_compiler), *_optimised(("-Os",)), *_C, *_STRIPPED, _ZSTD)
         case "unknown":
@@ -172,10 +176,38 @@ def _levels(platform: Platform) -> tuple[Link, ...]:
     )
 
 
+def _rust(settings: BuildSettings) -> tuple[Link, ...]:
+    """Return the steps of cargo's profile: ``release``, or the one that ``build.arguments`` names."""
+    words = [*settings.arguments, ""]
+    named = [
+        after if word == "--profile" else word.removeprefix("--profile=")
+        for word, after in pairwise(words)
+        if word == "--profile" or word.startswith("--profile=")
+    ]
+    profile = named[-1] if named else "release"
+    prefix = f"CARGO_PROFILE_{profile.upper().replace('-', '_')}_"
+    # DWARF is asked for, so that there is a debug file to keep; cargo alone would leave it out.
+    name = f"cargo build --{'release' if profile == 'release' else f'profile {profile}'}"
+    start = Link(
+        name=f"{name}, debug = 2" if settings.debug else name, sets={"build": {"strip": "none"}}, is_start=True
+    )
+    more = (
+        Link(name=name, sets={"build": {"env": {prefix + end: value}}}, cost=cost, note=note)
+        for name, end, value, cost, note in _RUST
+    )
+    return (start, *more)
+
+
 def _c_starts(settings: BuildSettings, host_compiler: str) -> tuple[Link, ...]:
-    """Return the dynamic program of the host's compiler and the static one, at the user's level or ``-O2``."""
+    """Return the dynamic program of the host's compiler and the static one, at the user's level or ``-O2``.
+
+    What proa asks for without being told, sections of their own and ``--gc-sections``, is a step and so left out here.
+    """
     level = next((word for word in reversed(settings.cflags) if word.startswith("-O")), "-O2")
-    adds = {"cflags": (level, "-g")}
+    adds: dict[str, tuple[str, ...]] = {
+        "cflags": (level, "-fno-function-sections", "-fno-data-sections"),
+        "ldflags": ("-Wl,--no-gc-sections",),
+    }
     dynamic = Link(
         name=f"{host_compiler} {level} -g, dynamic",
         sets={"build": {"cc": host_compiler, "strip": "none"}},
@@ -183,11 +215,14 @@ def _c_starts(settings: BuildSettings, host_compiler: str) -> tuple[Link, ...]:
         is_start=True,
         is_optional=True,
     )
-    compiler = settings.cc or "static with musl"
-    static = Link(
-        name=f"{compiler}, {level} -g", sets={"build": {"strip": "none"}}, adds=adds, is_start=True, is_usual=True
+    own = Link(
+        name=f"{settings.cc or 'static with musl,'} {level} -g",
+        sets={"build": {"strip": "none"}},
+        adds=adds,
+        is_start=True,
+        is_usual=True,
     )
-    return (*((dynamic,) if host_compiler and not settings.cc else ()), static)
+    return (*((dynamic,) if host_compiler and not settings.cc else ()), own)
 
 
 def _optimised(words: tuple[str, ...]) -> tuple[Link, ...]:
@@ -209,11 +244,12 @@ def laid(under: Mapping[str, Any], link: Link, settings: BuildSettings) -> dict[
     {'build': {'cflags': ('-DX', '-Os')}}
     """
     whole = merged({} if link.is_start else under, link.sets)
+    build = dict(whole.get("build", {}))
+    for field, words in link.drops.items():
+        build[field] = tuple(word for word in build.get(field, ()) if word not in words)
     for field, words in link.adds.items():
-        build = dict(whole.get("build", {}))
         build[field] = added(build.get(field) or getattr(settings, field), words)
-        whole["build"] = build
-    return whole
+    return {**whole, "build": build} if build else whole
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,14 +300,15 @@ def judge(
     saved_compressed = before.compressed_bytes - measured.compressed_bytes if before else 0
     # What is wrong with the program as it is says nothing of a step.
     fault = _fault(measured, first) if before else ""
-    is_worth_it = before is None or link.is_usual or link.is_start or saved > 0
+    is_worth_it = before is None or link.is_usual or link.is_start or _weight(measured) < _weight(before)
     return Step(
         name=link.name,
         overrides=overrides,
         state="failed" if fault else "measured",
-        reason=fault or _reason(link, measured, saves=is_worth_it),
+        reason=fault or _reason(link, measured, before, is_worth_it=is_worth_it),
         is_on_empty_base=measured.is_static,
         bytes=measured.bytes,
+        loaded_bytes=measured.loaded_bytes,
         compressed_bytes=measured.compressed_bytes,
         saved_bytes=saved,
         saved_compressed_bytes=saved_compressed,
@@ -289,15 +326,23 @@ def _fault(measured: Measured, first: Trial | None) -> str:
     return measured.complaint
 
 
-def _reason(link: Link, measured: Measured, *, saves: bool) -> str:
+def _weight(one: Measured | Step) -> tuple[int, int]:
+    """Return what is compared: what runs, then the whole file; DWARF goes in the end and must not decide before."""
+    return one.loaded_bytes, one.bytes
+
+
+def _reason(link: Link, measured: Measured, before: Step | None, *, is_worth_it: bool) -> str:
     if measured.complaint:
         return measured.complaint
     if link.cost:
         return link.cost
-    if not saves:
+    if not is_worth_it:
         return "saves nothing here"
     if not measured.is_static:
         return f"needs {measured.interpreter or 'a loader'} and its libraries beside it"
+    if before and not (link.is_usual or link.is_start) and measured.bytes >= before.bytes:
+        less = before.loaded_bytes - measured.loaded_bytes
+        return f"what runs is {less:,} bytes smaller; only what stripping takes grew"
     return link.note
 
 
@@ -313,7 +358,7 @@ def failed(link: Link, overrides: dict[str, Any], reason: str) -> Step:
 def winner(steps: Sequence[Step]) -> Step:
     """Return the smallest of those kept, the earliest among equals; one that needs nothing beside it goes first."""
     kept = [step for step in steps if step.is_kept]
-    return min([step for step in kept if step.is_on_empty_base] or kept, key=lambda step: step.bytes)
+    return min([step for step in kept if step.is_on_empty_base] or kept, key=_weight)
 
 
 def settings_of_winner(best: Step, settings: Configuration) -> dict[str, Any]:
