@@ -296,11 +296,26 @@ def _list_referrers(handler: Handler, query: dict[str, str], name: str, digest: 
     handler.answer(200, body, {"Content-Type": INDEX})
 
 
+@_route("GET")
+def _list_tags(handler: Handler, query: dict[str, str], name: str) -> None:
+    tags = sorted(reference for repository, reference in handler.registry.manifests if repository == name)
+    tags = [tag for tag in tags if ":" not in tag]
+    if not tags:
+        handler.refuse(404, "NAME_UNKNOWN")
+        return
+    # Pages of two, whatever is asked: registries may.
+    page = [tag for tag in tags if tag > query.get("last", "")][:2]
+    more = tags[-1] != page[-1]
+    link = {"Link": f'</v2/{name}/tags/list?n=2&last={page[-1]}>; rel="next"'} if more else {}
+    handler.answer(200, json.dumps({"name": name, "tags": page}).encode(), link)
+
+
 _ROUTES = [
     (r"/v2/(?P<name>.+)/blobs/uploads/", _begin),
     (r"/v2/(?P<name>.+)/blobs/uploads/(?P<number>[^/]+)", _send),
     (r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]+)", _read_blob),
     (r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)", _read_manifest),
     (r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)", _write_manifest),
+    (r"/v2/(?P<name>.+)/tags/list", _list_tags),
     (r"/v2/(?P<name>.+)/referrers/(?P<digest>sha256:[0-9a-f]+)", _list_referrers),
 ]

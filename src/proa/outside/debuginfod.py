@@ -98,6 +98,8 @@ class Server(ThreadingHTTPServer):
     """The server; ``serve_forever`` answers until it is interrupted."""
 
     daemon_threads = True
+    # gdb, perf and a few colleagues may begin at the same moment; the default of 5 makes them wait a second.
+    request_queue_size = 64
     # Not waited for at the end: a client that reads slowly must not hold up Ctrl-C.
     block_on_close = False
 
