@@ -165,12 +165,16 @@ def test_a_program_without_tags_says_that_nothing_was_found(cache, tmp_path):
     assert "nothing found" in ran.stdout
 
 
-def test_a_tag_that_is_set_already_is_part_of_every_build(project, cache):
+def test_a_tag_that_is_set_already_is_part_of_every_build(project, cache, tmp_path):
     tuning, tags = tuned("--build-tags", "noweb", "--tag", "nosql", cwd=project, cache=cache)
     assert tuning["own"] == ["noweb"]
-    assert "own tags already" in tags["noweb"]["reason"]
+    assert "set already" in tags["noweb"]["reason"]
     assert tags["nosql"]["state"] == "measured"
     assert not tags["forceweb"]["reason"].startswith("it changes nothing")
+    in_flags, _ = tuned(
+        "--tag", "nosql", cwd=write(tmp_path, {**FILES, "proa.yaml": "build: {flags: [-tags=noweb]}\n"}), cache=cache
+    )
+    assert (in_flags["own"], in_flags["bytes"]) == (["noweb"], tuning["bytes"])
     by_variable, _ = tuned("--tag", "nosql", cwd=project, cache=cache, GOFLAGS="-tags=noweb")
     assert by_variable["own"] == ["noweb"]
     assert by_variable["bytes"] == tuning["bytes"]

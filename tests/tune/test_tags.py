@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from proa.records.configuration import BuildSettings
 from proa.records.evidence import Evidence
 from proa.records.project import Main, Package
 from proa.records.tuning import Tag
@@ -53,7 +52,7 @@ def test_the_program_of_a_module_version_is_named_with_it():
         pytest.param("//go:build extra", "only adds files (1)", id="only adds"),
         pytest.param("//go:build !nofoo && windows", "the platform", id="for another platform"),
         pytest.param("//go:build a && !a", "other reasons", id="contradiction"),
-        pytest.param("//go:build !mine", "own tags already", id="set already"),
+        pytest.param("//go:build !mine", "set already", id="set already"),
         pytest.param("//go:build !faketime", "playground", id="not for programs that ship"),
         pytest.param("//go:build !netgo", "without cgo", id="only with cgo"),
     ],
@@ -148,13 +147,6 @@ def test_what_is_gone_is_named_by_module_then_by_package():
     inside = judge.difference(before, before[:2])
     assert judge.meaning_of("t", inside, before, before[:2]) == "without example.com/app/web"
     assert judge.meaning_of("purego", inside, before, before[:2]).startswith("no assembly")
-
-
-def test_a_tag_set_in_flags_is_kept_once():
-    settings = BuildSettings(tags=("a",), flags=("-tags=b,c", "-race", "--tags", "d", "-p=1"))
-    changed = judge.with_tags(settings, ["b", "c", "new", "b"])
-    assert changed.tags == ("b", "c", "new")
-    assert changed.flags == ("-race", "-p=1")
 
 
 def test_evidence_of_vendored_packages_keeps_their_version():

@@ -49,6 +49,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     go: Go
     git: Git
     settings: Configuration
+    asked: BuildSettings = BuildSettings()
+    """``settings.build`` as the user has it, before cgo and tags were decided."""
     origins: dict[str, str]
     """Where each setting that is no default came from."""
     platforms: tuple[Platform, ...]
@@ -198,6 +200,7 @@ def _plan(
         go=go,
         git=git,
         settings=msgspec.structs.replace(settings, build=resolved[0].settings),
+        asked=settings.build,
         builds=() if all(one.settings == resolved[0].settings for one in resolved) else tuple(builds),
         origins=origins,
         platforms=platforms,

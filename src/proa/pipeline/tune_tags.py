@@ -10,17 +10,18 @@ from pathlib import Path
 import msgspec
 
 from proa import analyze, build, pack
+from proa.build.flags import split, tags_of, without
 from proa.errors import BinaryDamaged, BuildFailed, ModuleMissing, ProaError, WrongInput, WrongUsage
 from proa.outside.build_constraints import Context, read_context, read_folder
 from proa.outside.configuration import NAMES, find_configuration
 from proa.outside.configuration_writing import plan_change, write_change
-from proa.outside.go import module_cache
+from proa.outside.go import module_cache, read_setting
 from proa.outside.golist import build_environment, list_flags
 from proa.pipeline import steps
 from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Plan, Say, lay_plans, open_bench
+from proa.pipeline.with_c import list_programs, resolve
 from proa.records.binary import Binary
-from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
 from proa.records.project import Package
 from proa.records.request import Request
@@ -71,14 +72,14 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTu
     if plan.main.language != "go":
         raise WrongUsage(f"{plan.main.import_path} is not written in Go: build tags are Go's")
     before = analyze.packages_of(plan.main, plan.graphs[0])
-    context = _context(plan)
+    context, own = _context(plan), _own_tags(plan)
     bench.say("reading the build constraints")
     found = judge.find_tags(_places(plan, before), words=context.words, own=context.tags)
     _check_names(only, [one.name for one in found])
     without = steps.build_program(_work(bench, plan), 0)
     base = _measured(bench, plan, without)
     asked = sorted((one for one in found if not one.reason), key=lambda one: (one.name not in only, -one.leaves))
-    listed = _list(bench, plan, asked[:_MOST_ASKED], before, context.tags)
+    listed = _list(bench, plan, asked[:_MOST_ASKED], before, own)
     candidates = {one.found.name: one for one in listed.values() if isinstance(one, _Candidate)}
     expected = _expected(bench, plan, without, before, candidates)
     chosen = [name for name in judge.in_order(expected) if not only or name in only]
@@ -93,8 +94,8 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTu
     ]
     by_name = {tag.name: tag for tag in (*tags, *results)}
     ordered = sorted(by_name.values(), key=_rank)
-    joined, reasons = _joined(bench, plan, ordered, candidates, context.tags)
-    together, findings = _together(bench, plan, [by_name[name] for name in joined], own=context.tags)
+    joined, reasons = _joined(bench, plan, ordered, candidates, own)
+    together, findings = _together(bench, plan, [by_name[name] for name in joined], own=own)
     noted = [msgspec.structs.replace(tag, reason=tag.reason or reasons.get(tag.name, "")) for tag in ordered]
     return TagTuning(
         program=plan.main.import_path,
@@ -105,7 +106,7 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTu
         together=joined if together else (),
         together_saving_bytes=base.bytes - together.bytes if together else 0,
         together_saving_compressed_bytes=base.compressed_bytes - together.compressed_bytes if together else 0,
-        own=context.tags,
+        own=own,
         findings=(*plan.findings, *findings),
     )
 
@@ -179,30 +180,42 @@ def _list(
 
 
 def _varied(bench: Bench, plan: Plan, tags: Sequence[str]) -> Plan:
-    """Return the plan of the same program, on its first platform, with exactly these tags."""
-    main, settings = plan.main, judge.with_tags(plan.settings.build, tags)
-    graph = analyze.list_graph(
-        [f"{main.import_path}@{main.module_version}" if main.module_version else "."],
+    """Return the plan of the same program, on its first platform, with exactly these tags of the user's."""
+    main, platform = plan.main, plan.platforms[0]
+    flags = tuple(without(plan.asked.flags, "tags"))
+    settings = msgspec.structs.replace(plan.asked, tags=tuple(dict.fromkeys(tags)), flags=flags)
+    graph = list_programs(
+        [f"{main.import_path}@{main.module_version}" if main.module_version else main.directory],
         directory=Path(main.directory),
-        platform=plan.platforms[0],
+        platform=platform,
         go=plan.go,
         settings=settings,
-        modules_directory=bench.store.root / "modules",
-        graphs_directory=bench.store.root / "stages" / "graph",
+        store=bench.store,
     )
     same = [one for one in graph.mains if one.import_path == main.import_path]
     if not same:
         raise BuildFailed(f"{main.import_path} is no program with -tags {','.join(tags)}")
-    words = build.words_of(settings, git=plan.git, go=plan.go)
-    extra = [msgspec.json.encode(one, order="deterministic").decode() for one in (settings, words, plan.git)]
+    # A tag may leave out the last package that is written in C.
+    resolved = resolve(settings, graph, platform, go=plan.go, store=bench.store)
+    words = build.words_of(resolved.settings, git=plan.git, go=plan.go, found=resolved.compilers)
+    extra = [msgspec.json.encode(one, order="deterministic").decode() for one in (resolved.settings, words, plan.git)]
+    key = analyze.content_key(graph, same[0], extra=[*extra, *build.compiler_identity(resolved.compilers)])
     return msgspec.structs.replace(
         plan,
         main=same[0],
-        settings=msgspec.structs.replace(plan.settings, build=settings),
+        settings=msgspec.structs.replace(plan.settings, build=resolved.settings),
+        asked=settings,
+        builds=(),
         platforms=plan.platforms[:1],
         graphs=(graph,),
-        keys=(analyze.content_key(graph, same[0], extra=extra),),
+        keys=(key,),
     )
+
+
+def _own_tags(plan: Plan) -> tuple[str, ...]:
+    """Return the tags the user sets: in flags, in proa.yaml, or in GOFLAGS, where the first of these sets any."""
+    goflags = plan.asked.env.get("GOFLAGS", "") or read_setting("GOFLAGS", plan.go)
+    return tags_of(plan.asked.flags) or plan.asked.tags or tags_of(split(goflags, where="GOFLAGS"))
 
 
 def _expected(
@@ -397,9 +410,7 @@ def _writable(plan: Plan, request: Request, environ: Mapping[str, str]) -> Path:
     """Return the proa.yaml to write to. Raises WrongUsage."""
     if plan.main.module_version:
         raise WrongUsage("--write has no proa.yaml to write to: the program is a published version")
-    if list_flags(BuildSettings(flags=plan.settings.build.flags)) != list_flags(
-        judge.with_tags(BuildSettings(flags=plan.settings.build.flags), ())
-    ):
+    if tags_of(plan.asked.flags):
         raise WrongUsage("build.flags has -tags, which wins over build.tags", hint="move its tags to build.tags first")
     folder = Path(request.directory, request.sources[0])
     file = find_configuration(folder if folder.is_dir() else Path(request.directory), environ=environ)

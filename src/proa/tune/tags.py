@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from proa.records.configuration import BuildSettings
 from proa.records.evidence import Evidence
 from proa.records.project import Main, Package
 from proa.records.tuning import Tag
@@ -179,7 +178,7 @@ def _beside(name: str, places: Sequence[Constrained], words: frozenset[str]) -> 
 
 def _reason(name: str, own: Collection[str], beside: Sequence[str], *, leaves: int, comes: int, has_cgo: bool) -> str:
     if name in own:
-        return "it is among the project's own tags already"
+        return "it is set already"
     if not is_settable(name):
         return "it is no word that -tags takes"
     if (known := known_tag(name)).kind == "inner":
@@ -290,25 +289,3 @@ def known_tag(name: str) -> Known:
 def _known() -> dict[str, Known]:
     text = files("proa.tune").joinpath("data/tags.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), dict[str, Known])
-
-
-def with_tags(settings: BuildSettings, tags: Sequence[str]) -> BuildSettings:
-    """Return settings whose tags are exactly these, wherever they were set before.
-
-    >>> changed = with_tags(BuildSettings(tags=("a",), flags=("-tags", "b", "-race")), ["c"])
-    >>> changed.tags, changed.flags
-    (('c',), ('-race',))
-    """
-    return msgspec.structs.replace(settings, tags=tuple(dict.fromkeys(tags)), flags=_without_tags(settings.flags))
-
-
-def _without_tags(flags: Sequence[str]) -> tuple[str, ...]:
-    kept = []
-    words = iter(flags)
-    for word in words:
-        name, equals, _ = word.lstrip("-").partition("=")
-        if not (word.startswith("-") and name == "tags"):
-            kept.append(word)
-        elif not equals:
-            next(words, "")
-    return tuple(kept)
