@@ -31,6 +31,7 @@ from proa.build.headers import (
 from proa.build.layout import DEBUG, LAYOUT, OWN, SHIPPED, layout_of
 from proa.build.pieces import Piece, Pieces, copied
 from proa.build.strip import Stripping
+from proa.errors import BinaryDamaged
 from proa.outside import elf
 from proa.outside.elf import Elf, Section, Segment
 
@@ -68,6 +69,8 @@ def _held(program: Elf, stripping: Stripping) -> set[int]:
     held = set(stripping.gone | stripping.changed)
     held |= {program.sections[index].link for index in stripping.changed}
     held |= {section.index for section in program.sections if section.name == _ALTERNATE}
+    if outside := [index for index in held if index >= len(program.sections)]:
+        raise BinaryDamaged(f"a symbol table has its names in section {outside[0]} of {len(program.sections)}")
     return held - {program.names_index}
 
 

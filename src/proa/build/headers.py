@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from proa.errors import BinaryDamaged
 from proa.outside import elf
 from proa.outside.elf import Elf, Section, Segment
 
@@ -113,7 +114,8 @@ def section_table(program: Elf, sections: Sequence[Section], numbers: dict[int, 
     """Return section headers; ``numbers`` are the new ones by the old, for links. What is not there becomes 0."""
     form = section_form(program)
     return b"".join(
-        form.pack(
+        _packed(
+            form,
             section.name_offset,
             section.kind,
             section.flags,
@@ -132,8 +134,8 @@ def section_table(program: Elf, sections: Sequence[Section], numbers: dict[int, 
 def header_fields(program: Elf, table_at: int, count: int, names_index: int) -> Iterator[tuple[int, bytes]]:
     """Yield the fields of the ELF header for a new section table: e_shoff, e_shnum, e_shstrndx."""
     word = "Q" if program.is_64 else "I"
-    yield _SECTIONS_AT[program.is_64], struct.pack(program.order + word, table_at)
-    yield header_bytes(program) - 4, struct.pack(f"{program.order}HH", count, names_index)
+    yield _SECTIONS_AT[program.is_64], _packed(struct.Struct(program.order + word), table_at)
+    yield header_bytes(program) - 4, _packed(struct.Struct(f"{program.order}HH"), count, names_index)
 
 
 def segment_table(program: Elf, place: Callable[[Segment], tuple[int, int]]) -> bytes:
@@ -144,10 +146,23 @@ def segment_table(program: Elf, place: Callable[[Segment], tuple[int, int]]) -> 
     word = struct.Struct(program.order + ("Q" if program.is_64 else "I"))
     for number, segment in enumerate(program.segments):
         for field, value in zip(_SEGMENT_FIELDS[program.is_64], place(segment), strict=True):
-            word.pack_into(table, number * size + field, value)
+            at = number * size + field
+            table[at : at + word.size] = _packed(word, value)
     return bytes(table)
 
 
 def segments_field(program: Elf, table_at: int) -> tuple[int, bytes]:
     """Return the field of the ELF header that says where the program headers are: e_phoff."""
-    return _SEGMENTS_AT[program.is_64], struct.pack(program.order + ("Q" if program.is_64 else "I"), table_at)
+    return _SEGMENTS_AT[program.is_64], _packed(
+        struct.Struct(program.order + ("Q" if program.is_64 else "I")), table_at
+    )
+
+
+def _packed(form: struct.Struct, *values: int) -> bytes:
+    """Return fields of a header. Raises BinaryDamaged where an alignment has moved one out of the format's range."""
+    try:
+        return form.pack(*values)
+    except struct.error as error:
+        raise BinaryDamaged(
+            f"a section or segment would lie beyond what the format can say: {max(values):#x}"
+        ) from error

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from proa.errors import BinaryDamaged
 from proa.outside.store import disk_errors
 
 _CHUNK_BYTES = 1 << 20
+_MOST_ADDED_BYTES = 64 << 20
+"""What a file may be longer than all it is made of: headers and alignment of honest ones take a MiB (arbitrary)."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -34,7 +37,8 @@ class Pieces(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(made: Pieces, sources: Sequence[Path], target: Path) -> None:
-    """Write a new file. Raises NoSpace, NotWritable; FileExistsError where ``target`` is there."""
+    """Write a new file. Raises BinaryDamaged, NoSpace, NotWritable; FileExistsError where ``target`` is there."""
+    _check(made, sources)
     with ExitStack() as stack:
         stack.enter_context(disk_errors(target))
         opened = [stack.enter_context(source.open("rb")).fileno() for source in sources]
@@ -45,6 +49,14 @@ def write(made: Pieces, sources: Sequence[Path], target: Path) -> None:
             _put(file, content, at)
         # Where nothing follows the last section, its end is the file's.
         os.ftruncate(file, made.total_bytes)
+
+
+def _check(made: Pieces, sources: Sequence[Path]) -> None:
+    """Refuse what an alignment or offset of 2 to the power of 63 makes of a small file. Raises BinaryDamaged."""
+    most = sum(source.stat().st_size for source in sources) + sum(len(new) for _, new in made.written)
+    end = max((made.total_bytes, *(piece.at + piece.size for piece in made.pieces), *(at for at, _ in made.written)))
+    if end > most + _MOST_ADDED_BYTES:
+        raise BinaryDamaged(f"its sections ask for a file of {end} bytes, where there are {most}")
 
 
 def _put(target: int, content: bytes, at: int) -> None:

@@ -91,6 +91,8 @@ class GoBinary:
         self.count: int = count
         text = elf.section(".text")
         self.text_address = self._symbol_address("runtime.text") or start or (text.address if text else 0)
+        if self.text_address >> 62:
+            raise BinaryDamaged(f"its code is at the address {self.text_address:#x}")
         self._tables: dict[int, tuple[list[int], list[int]]] = {}
 
     # Functions
