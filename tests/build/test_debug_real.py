@@ -15,6 +15,7 @@ import pytest
 from proa.build import rejoin
 from proa.build.split import split
 from proa.outside import elf
+from proa.outside.gobinary import open_go
 from proa.records.binary import Strip
 from real_neighbours import delve, need
 
@@ -287,6 +288,36 @@ def _complaints(file: Path, *options: str) -> set[str]:
     """Return what eu-elflint says, without the numbers of sections and symbols."""
     lines = _run("eu-elflint", "--gnu-ld", *options, file).stdout.splitlines()
     return {re.sub(r"\[ *\d+\]|symbol \d+|at offset \d+|relocation \d+", "", line) for line in lines} - {"No errors"}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["go", "go-pie", "cgo"])
+def test_what_is_read_from_a_go_program_is_the_same(workshop: Workshop, name: str, level: Strip) -> None:
+    need("go")
+    made = workshop.make(name, level)
+    told = [_run("go", "version", "-m", file).stdout.replace(str(file), "") for file in (made.linked, made.shipped)]
+    assert told[0] == told[1]
+    assert "\tpath\texample.com/hello" in told[0]
+    ours = [open_go(file) for file in (made.linked, made.shipped)]
+    assert ours[0].names == ours[1].names
+    assert elf.notes(elf.open_elf(made.linked)) == elf.notes(elf.open_elf(made.shipped))
+
+
+def test_kept_symbols_are_what_other_tools_see(workshop: Workshop, tmp_path: Path) -> None:
+    need("nm", "readelf")
+    for name in ("go", "cgo", "c-static", "rust"):
+        linked = workshop.make(name, "all").linked
+        shipped, debug = tmp_path / name, tmp_path / f"{name}.debug"
+        split(linked, shipped, "all", debug=debug, link=debug.name, keep=("main*", "*deepest*"))
+        shipped.chmod(0o755)
+        kept = {
+            line for line in _run("nm", linked).stdout.splitlines() if re.search(r" (main\S*|\S*deepest\S*)$", line)
+        }
+        assert set(_run("nm", shipped).stdout.splitlines()) == kept != set()
+        said = _run("readelf", "-aW", shipped)
+        assert "readelf:" not in said.stdout + said.stderr
+        assert _run(shipped).stdout == "hello 2\n"
+        assert rejoin(shipped, debug, tmp_path / "joined").is_exact
 
 
 @pytest.mark.parametrize("name", KINDS)

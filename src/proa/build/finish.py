@@ -52,7 +52,7 @@ def finish(
             keep=settings.keep_symbols,
         )
         sizes = [file.stat().st_size if file.exists() else 0 for file in (shipped, debug)]
-        shipped_digest, debug_digest = pool.map(lambda file: _adopted(file, store), (shipped, debug))
+        shipped_digest, debug_digest = pool.map(_adopted, (shipped, debug), (0o755, 0o644), (store, store))
     unstripped_digest = store.adopt_file(linked, digest=done.linked_digest)
     return Binary(
         name=name,
@@ -79,11 +79,11 @@ def finish(
     )
 
 
-def _adopted(file: Path, store: Store) -> str:
+def _adopted(file: Path, mode: int, store: Store) -> str:
     """Move a file into the store where it was written; return its digest or nothing."""
     if not file.exists():
         return ""
-    file.chmod(0o755)
+    file.chmod(mode)
     return store.adopt_file(file)
 
 
