@@ -170,6 +170,7 @@ class _Stubs:
         self._emptied: dict[str, None] = {}
         self._calls: dict[str, dict[stub.Call, int]] = {}
         self.is_unplugged = False
+        self.keeps_variables = False
         self.packages: list[Package] = []
         """Those with cut calls."""
 
@@ -217,7 +218,9 @@ class _Stubs:
         found: dict[str, bytes] = {}
         for path in self._emptied:
             for file in _files(case.by_path[path]):
-                found[file] = stub.emptied(_read(file), deadcode.only_functions(path))
+                only = deadcode.only_functions(path)
+                keeps = bool(only) or self.keeps_variables
+                found[file] = stub.emptied(_read(file), only, with_variables=keeps)
         for file, calls in self._calls.items():
             chosen = {call.offset: call.choices[choice] for call, choice in calls.items() if choice < len(call.choices)}
             source = _read(file)
@@ -320,7 +323,10 @@ def _relinked(case: _Case, stubs: _Stubs, name: str) -> _Linked:
             return case.link(name, stubs.files())
         except BuildFailed as error:
             if not stubs.complain(error.output):
-                raise
+                if stubs.keeps_variables:
+                    raise
+                # Something refers to a variable after all.
+                stubs.keeps_variables = True
 
 
 def _estimate(linked: _Linked, roots: Sequence[_Root], *, is_plugged: bool) -> int:

@@ -56,14 +56,17 @@ def _parsed(source: bytes) -> Node:
     return Parser(_language()).parse(source).root_node
 
 
-def emptied(source: bytes, only: Collection[str] = ()) -> bytes:
+def emptied(source: bytes, only: Collection[str] = (), *, with_variables: bool = True) -> bytes:
     r"""Return a file whose functions all panic; with ``only``, just those of these names.
 
-    Imports that nothing names any more are kept for their init functions' sake.
+    Without ``with_variables`` those of the package's own that nobody else can name go as well: setting them keeps
+    what they are made of alive. Imports that nothing names any more stay, for their init functions' sake.
 
-    >>> print(emptied(b'package a\nimport "fmt"\nfunc F() { fmt.Println() }').decode())
+    >>> text = b'package a\nimport "fmt"\nvar size = fmt.Sprint(1)\nfunc F() { fmt.Println(size) }'
+    >>> print(emptied(text, with_variables=False).decode())
     package a
     import _ "fmt"
+    <BLANKLINE>
     //go:noinline
     func F() { panic("") }
     """
@@ -79,8 +82,23 @@ def emptied(source: bytes, only: Collection[str] = ()) -> bytes:
                 (node.start_byte, node.start_byte, b"//go:noinline\n"),
                 (body.start_byte, body.end_byte, b'{ panic("") }'),
             ]
+        elif node.type == "var_declaration" and not with_variables:
+            own = [spec for spec in _walk(node) if spec.type == "var_spec" and _is_private(spec)]
+            gone += own
+            edits += [(spec.start_byte, spec.end_byte, b"") for spec in _whole(node, own)]
     edits += _blanked_imports(root, {node.id for node in gone})
     return _edited(source, edits)
+
+
+def _is_private(spec: Node) -> bool:
+    names = [_string(name) for name in spec.children_by_field_name("name")]
+    return not any(name[:1].isupper() for name in names) and spec.parent is not None
+
+
+def _whole(declaration: Node, specs: list[Node]) -> list[Node]:
+    """Return the whole declaration where it is of one variable: ``var`` cannot stand alone."""
+    is_list = any(child.type in ("var_spec_list", "(") for child in declaration.children)
+    return specs if is_list or not specs else [declaration]
 
 
 def _blanked_imports(root: Node, gone: Collection[int]) -> Iterator[Edit]:

@@ -1,4 +1,4 @@
-// A server put together by fx.
+// The same server with a release of dig that needs no template unless it draws its graph.
 package main
 
 import (
