@@ -24,6 +24,7 @@ from proa.errors import ProaError, catalogue
 from proa.records import configuration
 from proa.records.analysis import Analysis
 from proa.records.configuration import Configuration
+from proa.records.debugging import Symbols
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
 
@@ -41,6 +42,7 @@ _RECORDS: dict[str, tuple[type[Any], str]] = {
     "proa.yaml": (Configuration, "The whole of proa.yaml."),
     "analysis": (Analysis, "What `proa analyze --format json` prints."),
     "trial": (Trial, "What a trial run showed."),
+    "debug": (Symbols, "What `proa debug --format json` prints."),
 }
 _SECTIONS: dict[str, type[Any]] = {
     "The whole file": configuration.Configuration,
