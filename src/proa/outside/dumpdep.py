@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
@@ -45,7 +45,7 @@ _NO_METHOD = (b"type:", b"go:", b"runtime.gcbits.")
 class Reached:
     """The symbols of one link: who reached each first, in which turn, and which are marked."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._numbers: dict[int, int] = {}
         self._parents = array("i")
@@ -57,8 +57,13 @@ class Reached:
 
     def read(self) -> Reached:
         """Read the whole file. Raises ToolFailed where it holds more symbols than any honest program."""
+        with self._file.open("rb") as file:
+            self._read(file)
+        return self
+
+    def _read(self, file: BinaryIO) -> None:
         was_elsewhere = False
-        for offset, line in _lines(self._file):
+        for offset, line in _lines(file):
             split = self._split(line)
             if split is None:
                 continue
@@ -73,7 +78,6 @@ class Reached:
                 continue
             parent = self._number(name, offset)
             self._reach(target, offset + arrow + len(_ARROW), parent)
-        return self
 
     def _split(self, line: bytes) -> tuple[bytes, int, bytes] | None:
         """Cut a line at its arrow; a struct tag in a type's name may hold the same signs."""
@@ -128,25 +132,28 @@ class Reached:
         What was reached in a later turn may be there only because of these.
         """
         first = min((self._turns[number] for number in self._marked), default=0)
-        return tuple(self._text(number) for number in self._marked if self._turns[number] == first)
+        return self._texts(number for number in self._marked if self._turns[number] == first)
 
     def chain(self, name: str) -> tuple[str, ...]:
         """Return the symbols from a root of the program to this one, each of which refers to the next."""
         number = self._numbers.get(hash(name.encode()), -1)
-        found: list[str] = []
+        found: list[int] = []
         while number >= 0 and len(found) < _MOST_CHAIN:
-            found.append(self._text(number))
+            found.append(number)
             number = self._parents[number]
-        return tuple(found[::-1])
+        return self._texts(reversed(found))
 
-    def _text(self, number: int) -> str:
-        self._file.seek(self._offsets[number])
-        return self._file.read(self._lengths[number]).decode(errors="replace")
+    def _texts(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        texts = []
+        with self._file.open("rb") as file:
+            for number in numbers:
+                file.seek(self._offsets[number])
+                texts.append(file.read(self._lengths[number]).decode(errors="replace"))
+        return tuple(texts)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its offset; none longer than is sensible."""
-    file.seek(0)
     offset = 0
     while line := file.readline(_LONGEST_LINE):
         start_of_line, is_whole = offset, line.endswith(b"\n")
@@ -183,7 +190,7 @@ def _is_method(source: bytes, flags: bytes, target: bytes) -> bool:
     )
 
 
-def read_dumpdep(file: BinaryIO) -> Reached:
+def read_dumpdep(file: Path) -> Reached:
     """Return what the linker said it reached. Raises ToolFailed."""
     return Reached(file).read()
 
@@ -240,8 +247,10 @@ def _run_into(output: Path, argv: Sequence[str], cwd: Path | None, environment: 
 def complaint(output: Path, most_bytes: int = 1 << 16) -> bytes:
     """Return the last lines of what a build said that are not the linker's dump."""
     with disk_errors(output), output.open("rb") as file:
-        file.seek(max(0, output.stat().st_size - most_bytes))
-        lines = file.read(most_bytes).splitlines()
+        skipped = max(0, output.stat().st_size - most_bytes)
+        file.seek(skipped)
+        # The first line is half of one.
+        lines = file.read(most_bytes).splitlines()[1 if skipped else 0 :]
     return b"\n".join(line for line in lines if _ARROW not in line)
 
 

@@ -88,7 +88,7 @@ class _Linked:
 
     @cached_property
     def reached(self) -> Reached:
-        return read_dumpdep(self._dump.open("rb"))
+        return read_dumpdep(self._dump)
 
     def forget(self) -> None:
         """Let go of the symbols; they are read again where they are asked for."""

@@ -170,6 +170,8 @@ def joined(head: Sequence[str], entry: str, known: Sequence[str]) -> tuple[str, 
     """
     path = package_of(entry)
     inner = [at for at, name in enumerate(known) if package_of(name) == path]
+    if not known:
+        return (*head, entry)
     if entry in known:
         inner = [known.index(entry) + 1]
     elif not inner:
@@ -240,7 +242,11 @@ def remedy(module: str, version: str, chain: Sequence[str], modules: Collection[
         return f"since {known.fixed_in} {module} does without{unless}: leave that call out"
     if known is not None and known.tag and known.through in modules:
         return f"build with the tag {known.tag}: {known.advice}"
-    return known.advice if known is not None and not known.tag else _advice(chain)
+    if known is not None and not known.tag:
+        return known.advice
+    # Only the user's own code is the user's to write otherwise.
+    where = f"in {module}, or do without it: " if version else ""
+    return where + _advice(chain)
 
 
 def is_older(version: str, than: str) -> bool:
