@@ -17,7 +17,7 @@ from proa.errors import BaseUnfit, ImageMissing, RegistryRefused
 from proa.outside.access import Access
 from proa.outside.layout import OpenBlob, choose_entry, open_layout, read_index, tag_of, take_blob, unlisted_referrers
 from proa.outside.manifests import DOCUMENT_BYTES, images_in, read_document
-from proa.outside.registry import fallback_tag, pull_blob, pull_manifest, referrers_of
+from proa.outside.registry import PARALLEL, fallback_tag, pull_blob, pull_manifest, referrers_of
 from proa.outside.registry_http import Session
 from proa.outside.store import Store
 from proa.records.oci import INDEX_TYPES, MANIFEST, Descriptor, Index, Manifest
@@ -34,6 +34,8 @@ class Place(Protocol):
 
     name: str
     """As the user would write it."""
+    parallel: int
+    """How many threads may ask at once."""
 
     def images(self) -> Iterator[Descriptor]:
         """Yield every platform's image under the name that was given, or all there are. Raises ImageMissing."""
@@ -91,6 +93,8 @@ def open_place(reference: Reference, *, is_whole: bool, store: Store, access: Ac
 class StorePlace:
     """The local store."""
 
+    parallel = 1
+
     def __init__(self, wanted: Name, store: Store) -> None:
         self.name = "the local store"
         self._wanted = wanted
@@ -129,6 +133,8 @@ class StorePlace:
 
 class FilesPlace:
     """A layout folder or an OCI archive."""
+
+    parallel = 1
 
     def __init__(
         self,
@@ -224,6 +230,8 @@ class FilesPlace:
 
 class RegistryPlace:
     """A repository of a registry."""
+
+    parallel = PARALLEL
 
     def __init__(self, text: str, wanted: Name, session: Session, *, is_whole: bool, store: Store) -> None:
         self.name = text

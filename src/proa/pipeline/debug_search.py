@@ -6,7 +6,9 @@ What is found elsewhere is taken into the store with its artifact, so that the n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -26,6 +28,8 @@ from proa.records.reference import Name, Reference
 from proa.trial.program import find_program, resolve
 
 STORE = "the local store"
+_BATCH = 4
+"""Images asked for per thread before it is looked whether that was enough."""
 
 
 class Search:
@@ -96,9 +100,15 @@ class Search:
     def _taken_by_build_id(self, place: Place, start: str) -> Symbols | None:
         self.visited.append(place.name)
         matching: dict[str, tuple[Symbols, Descriptor, Manifest]] = {}
-        for image in _once(place.images()):
-            for symbols, artifact, manifest in debug_files(place, image, start):
-                matching.setdefault(symbols.build_id, (symbols, artifact, manifest))
+        images = _once(place.images())
+        with ThreadPoolExecutor(place.parallel) as pool:
+            while batch := list(islice(images, _BATCH * place.parallel)):
+                for files in pool.map(lambda image: list(debug_files(place, image, start)), batch):
+                    for symbols, artifact, manifest in files:
+                        matching.setdefault(symbols.build_id, (symbols, artifact, manifest))
+                # A whole build-id has one file; only of a beginning there may be others.
+                if start in matching:
+                    break
         chosen = self._one_of([symbols for symbols, _, _ in matching.values()], start)
         return self._adopted(place, *matching[chosen.build_id]) if chosen else None
 
@@ -196,8 +206,9 @@ def take_image(bench: Bench, reference: Reference, digest: str) -> None:
         document = read_document(content, place=place.name)
         missing = [blob for blob in parts(document) if not bench.store.has_blob(blob.digest)]
         check_room(bench.store, sum(blob.size for blob in missing))
+        if missing and place.name != STORE:
+            bench.say(f"fetching the image from {place.name}")
         for blob in missing:
-            bench.say(f"fetching {blob.digest[:19]} from {place.name}")
             place.take(blob)
         bench.store.put_blob(content)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from proa.errors import DebugMissing, ImageMissing, WrongUsage
 from proa.outside.debuginfod import Kind, Served, Server, address_of, serving
 from proa.outside.images import located
+from proa.outside.places import open_place
 from proa.pipeline.debug import Ask, debug_bench, fetch_program
 from proa.pipeline.debug_search import Search
 from proa.pipeline.plan import Bench
@@ -39,7 +40,8 @@ class Shelf:
                 return None
             try:
                 found = self._found(kind, build_id)
-            except (DebugMissing, ImageMissing, WrongUsage):
+            except (DebugMissing, ImageMissing, WrongUsage) as error:
+                self._bench.say(str(error))
                 found = None
             if found is None:
                 if len(self._missing) >= _MOST_REMEMBERED:
@@ -65,6 +67,11 @@ def open_server(ask: Ask, *, listen: str, environ: Mapping[str, str], log: Calla
     """Listen for debuggers for as long as the block lasts. Raises WrongUsage, NotWritable, and what a place raises."""
     host, port = address_of(listen)
     bench = debug_bench(ask, environ=environ, progress=log)
+    for text in ask.sources:
+        # A wrong path is told now, not to a debugger that does not show it; a registry may come back.
+        if (reference := located(text)).transport in ("oci", "oci-archive"):
+            with open_place(reference, is_whole=True, store=bench.store, access=bench.access):
+                pass
     shelf = Shelf(ask, bench, now_s=time.monotonic)
     with bench.store.using(), serving(host, port, find=shelf.find, log=log) as server:
         yield server
