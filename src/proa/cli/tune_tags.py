@@ -37,19 +37,20 @@ def tags(**flags: Any) -> None:
     from proa.pipeline.tune_tags import tune_tags, write_tags
 
     request = options.request(**flags)
-    only = _split(flags["only"])
+    only, wanted = _split(flags["only"]), _split([flags["write"] or ""])
     with screen.progress() as progress:
-        tuned = tune_tags(request, limit=flags["limit"], only=only, environ=os.environ, progress=progress)
+        tuned = tune_tags(
+            request, limit=flags["limit"], only=only, wanted=wanted, environ=os.environ, progress=progress
+        )
     if flags["form"] == "json":
         click.echo(encode_records(tuned), nl=False)
     else:
         for tuning in tuned:
             click.echo("\n".join(lines(tuning)))
     if flags["write"] is not None:
-        names = _split([flags["write"]])
         with screen.progress() as progress:
-            written = write_tags(request, names, tuned, environ=os.environ, progress=progress)
-        click.echo(f"wrote {', '.join(names)} to build.tags in {written}", err=True)
+            written = write_tags(request, wanted, tuned, environ=os.environ, progress=progress)
+        click.echo(f"wrote {', '.join(wanted)} to build.tags in {written}", err=True)
 
 
 def _split(texts: Any) -> tuple[str, ...]:

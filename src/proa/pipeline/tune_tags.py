@@ -54,28 +54,36 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tune_tags(
-    request: Request, *, limit: int, only: Sequence[str] = (), environ: Mapping[str, str], progress: Say
+    request: Request,
+    *,
+    limit: int,
+    only: Sequence[str] = (),
+    wanted: Sequence[str] = (),
+    environ: Mapping[str, str],
+    progress: Say,
 ) -> tuple[TagTuning, ...]:
     """Return the tags of every program asked for, on its first platform, with what each saves.
 
     At most ``limit`` tags are built one by one, those first that promise most; with ``only``, just these.
-    Raises WrongUsage where ``only`` names what is no tag of the program, and any ProaError of building without tags.
+    Raises WrongUsage where ``only`` or ``wanted`` name what is no tag of the program, before anything is built, and
+    any ProaError of building without tags.
     """
     bench = open_bench(request, environ, progress)
     with bench.store.using():
-        tuned = tuple(_tune(bench, plan, limit=limit, only=only) for plan in lay_plans(bench, request))
+        plans = lay_plans(bench, request)
+        tuned = tuple(_tune(bench, plan, limit=limit, only=only, wanted=wanted) for plan in plans)
     keep_within(bench.store, environ=environ)
     return tuned
 
 
-def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str]) -> TagTuning:
-    if plan.main.language != "go":
-        raise WrongUsage(f"{plan.main.import_path} is not written in Go: build tags are Go's")
+def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str], wanted: Sequence[str]) -> TagTuning:
+    if plan.native is not None or plan.main.language != "go":
+        raise WrongUsage(f"{plan.main.import_path} is not built from Go source: build tags are the go command's")
     before = analyze.packages_of(plan.main, plan.graphs[0])
     context, own = _context(plan), _own_tags(plan)
     bench.say("reading the build constraints")
     found = judge.find_tags(_places(plan, before), words=context.words, own=context.tags)
-    _check_names(only, [one.name for one in found])
+    _check_names([*only, *wanted], [one.name for one in found])
     without = steps.build_program(_work(bench, plan), 0)
     base = _measured(bench, plan, without)
     asked = sorted((one for one in found if not one.reason), key=lambda one: (one.name not in only, -one.leaves))
