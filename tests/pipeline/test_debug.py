@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,19 @@ def test_an_image_copied_without_its_referrers_is_known_by_its_program(home: Sto
     ship(home, image, f"docker-archive:{tmp_path}/copy.tar")
     ship(home, image, f"oci:{tmp_path}/out:1", artifact)
     found = get(tmp_path, f"docker-archive:{tmp_path}/copy.tar", f"oci:{tmp_path}/out")
+    assert found.build_id == build_id()
+
+
+@pytest.mark.real
+def test_an_image_in_the_docker_daemon_is_known_by_its_program(home: Store, tmp_path: Path, dockerd: str) -> None:
+    image, artifact, _ = make_shipped(home)
+    access = Access(environ={**os.environ, "DOCKER_HOST": dockerd})
+    name = f"docker-daemon:proa-debug-{uuid.uuid4().hex}:1"
+    write_image(image, parse_reference(name), store=home, access=access)
+    ship(home, image, f"oci:{tmp_path}/out:1", artifact)
+    environ = {**os.environ, "DOCKER_HOST": dockerd, "PROA_CACHE": str(tmp_path / "away")}
+    ask = Ask(target=name, sources=(f"oci:{tmp_path}/out",))
+    found = get_debug(ask, output=str(tmp_path / "out.debug"), environ=environ, progress=lambda _: None)
     assert found.build_id == build_id()
 
 
