@@ -70,3 +70,11 @@ def test_zig_is_not_told_a_target_and_answers_for_its_linker(called):
 
 def test_strip_does_nothing_and_succeeds(called):
     assert called("-s", "a", name="strip") == []
+
+
+def test_compilers_that_makefiles_name_outright_are_all_ours():
+    named = Compilers(cc="/c", cxx="", ar="/a", ranlib="", environment={}, name="x", libc="musl")
+    texts = driver.scripts(named, BuildSettings(), places={})
+    assert {"cc", "gcc", "gcc-12", "clang-19", "musl-gcc", "ar"} <= set(texts)
+    assert not {"g++", "c++", "ranlib"} & set(texts)
+    assert driver.variables("/b", named) == {"CC": "/b/cc", "AR": "/b/ar", "STRIP": "/b/strip"}

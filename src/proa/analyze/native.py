@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def folder_of(source: str, directory: Path) -> Path | None:
 
 
 def _system(folder: Path | None, wanted: BuildSystem) -> System | None:
-    if folder is None:
+    if folder is None or not os.access(folder, os.R_OK | os.X_OK):
         return None
     chosen = next((system for system in MARKS if system == wanted), None)
     if chosen is not None:

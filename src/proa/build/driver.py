@@ -17,8 +17,15 @@ COMPILE = ("-O2", "-g", "-ffunction-sections", "-fdata-sections")
 LINK = ("-Wl,--gc-sections", "-Wl,--build-id=sha1")
 STATIC = "-static"
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "cc": ("cc", "gcc", "clang", "c99"),
-    "cxx": ("c++", "g++", "clang++"),
+    "cc": (
+        "cc",
+        "gcc",
+        "clang",
+        "c99",
+        "musl-gcc",
+        *(f"{name}-{n}" for name in ("gcc", "clang") for n in range(9, 23)),
+    ),
+    "cxx": ("c++", "g++", "clang++", *(f"{name}-{n}" for name in ("g++", "clang++") for n in range(9, 23))),
     "ar": ("ar", "gcc-ar", "llvm-ar"),
     "ranlib": ("ranlib", "gcc-ranlib", "llvm-ranlib"),
 }

@@ -15,12 +15,18 @@ from pathlib import Path
 import msgspec
 
 from proa.build.driver import COMPILE, LINK, STATIC
+from proa.outside.store import Store
 from proa.outside.workshop import Workshop
 from proa.outside.zig import Compilers, Zig, compilers
 from proa.records.platform import Platform
 
 _PROGRAM = b"int main(void) { return 0; }\n"
 _CXX_PROGRAM = b"#include <iostream>\nint main() { std::cout << 1; }\n"
+
+
+def bound_cache(store: Store) -> Path:
+    """Return zig's cache for workshops: what it compiled elsewhere has other paths in it, and would be taken."""
+    return store.root / "zig" / "bound"
 
 
 def bind_zig(shop: Workshop, zig: Zig, cache: Path, platform: Platform) -> tuple[Workshop, Compilers]:

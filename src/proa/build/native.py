@@ -14,7 +14,7 @@ from proa.build.buildid import stamp_build_id
 from proa.build.closure import runtime_files_of
 from proa.build.faults import fault_of
 from proa.build.finish import finish
-from proa.build.musl import bind_zig, can_bind, warm
+from proa.build.musl import bind_zig, bound_cache, can_bind, warm
 from proa.build.programs import Found, choose, find_programs, folders_of_libraries, others_installed
 from proa.errors import LibraryMissing, ToolMissing
 from proa.outside import cmake, make, meson
@@ -114,7 +114,7 @@ def _opened(job: Job, folder: Path) -> tuple[Job, Workshop]:
     if job.zig is None or not can_bind(shop, job.zig):
         shop = msgspec.structs.replace(shop, writable=_writable(job))
         return job, msgspec.structs.replace(shop, environment=_environment(job, shop.place))
-    cache = job.store.root / "zig" / "cache"
+    cache = bound_cache(job.store)
     shop, found = bind_zig(shop, job.zig, cache, job.platform)
     job = msgspec.structs.replace(job, compilers=found)
     shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place))
@@ -174,15 +174,15 @@ def _write_scripts(job: Job, shop: Workshop) -> None:
 def _make(job: Job, shop: Workshop) -> list[Found]:
     _need("make", job)
     source, words = shop.place / "source", job.settings.arguments
-    variables = driver.variables(f"{shop.place}/bin", job.compilers)
-    _done(make.make(shop, [], directory=source, variables=variables, words=words, jobs=job.jobs), job, shop)
+    # CC and the like are in the environment only: `CC = gcc -std=c99` in a Makefile finds proa's script on PATH.
+    _done(make.make(shop, [], directory=source, variables={}, words=words, jobs=job.jobs), job, shop)
     built = find_programs(shop.folder / "source")
     if _is_named(built, job) or (not shop.confined_by and len(built) == 1):
         return built
     if not make.can_install(shop, directory=source, words=words):
         return built
     stage = {"DESTDIR": f"{shop.place}/stage", "PREFIX": "/usr", "prefix": "/usr"}
-    ran = make.make(shop, ["install"], directory=source, variables=variables | stage, words=words, jobs=job.jobs)
+    ran = make.make(shop, ["install"], directory=source, variables=stage, words=words, jobs=job.jobs)
     _done(ran, job, shop)
     return find_programs(shop.folder / "stage") or find_programs(shop.folder / "source")
 

@@ -20,7 +20,7 @@ from proa.build import driver
 from proa.build.buildid import stamp_build_id
 from proa.build.faults import fault_of, shown_lines
 from proa.build.finish import finish
-from proa.build.musl import bind_zig, can_bind
+from proa.build.musl import bind_zig, bound_cache, can_bind
 from proa.build.native import KEPT
 from proa.errors import BuildFailed, LockBroken, ModuleMissing, NoProgram, ToolMissing, UnknownPlatform
 from proa.outside.cargo import Rust, cargo_home, configuration_files, read_toml
@@ -79,9 +79,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
 
 
-def choose_target(rust: Rust, platform: Platform) -> Target:
+def choose_target(rust: Rust, platform: Platform, *, archives: Sequence[str] = _LIBC_ARCHIVES) -> Target:
     """Return the target to build for: musl where its standard library is installed.
 
+    ``archives`` are the patterns by which this machine's static C library is found.
     Raises UnknownPlatform, ToolMissing.
     """
     triple = _TRIPLES.get(platform.architecture)
@@ -91,7 +92,7 @@ def choose_target(rust: Rust, platform: Platform) -> Target:
         return Target(triple=triple, libc="musl")
     hint = f"rustup target add {triple}"
     is_own = rust.host == triple.replace("-musl", "-gnu")
-    if is_own and any(next(Path("/").glob(pattern[1:]), None) for pattern in _LIBC_ARCHIVES):
+    if is_own and any(next(Path("/").glob(pattern[1:]), None) for pattern in archives):
         found = Finding(
             id="build.glibc-static",
             message=f"the Rust target {triple} is not installed: the program is linked statically with glibc instead, "
@@ -120,7 +121,7 @@ def build_rust(job: Job) -> Binary:
         place = root
         shop = open_workshop(folder, {"PATH": job.environ.get("PATH", os.defpath)}, writable=[output, *_caches(job)])
         if can_bind(shop, job.zig) and job.zig is not None:
-            shop, found = bind_zig(shop, job.zig, job.store.root / "zig" / "cache", job.platform)
+            shop, found = bind_zig(shop, job.zig, bound_cache(job.store), job.platform)
             job = msgspec.structs.replace(job, compilers=found)
         shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place, target, output))
         if not (root / "Cargo.lock").is_file():
