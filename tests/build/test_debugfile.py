@@ -15,7 +15,7 @@ from proa.build import rejoin
 from proa.build.rejoin import Rejoined
 from proa.build.split import Split, split
 from proa.build.symbols import matches
-from proa.errors import BinaryDamaged, DebugMismatch, ProaError
+from proa.errors import BinaryDamaged, DebugMismatch, NotWritable, ProaError
 from proa.outside import elf
 from proa.outside.elf import Elf
 from proa.records.binary import Strip
@@ -236,6 +236,14 @@ def test_a_debug_file_of_another_build_is_refused(tmp_path: Path, one: Form, oth
     assert {file.name for file in tmp_path.iterdir()} == {"one", "other"}, "nothing was written"
 
 
+def test_a_target_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    shipped, debug = _pair(tmp_path, Form(), "one")
+    for target in (tmp_path / "absent" / "joined", tmp_path / "one"):
+        with pytest.raises(NotWritable, match=target.name):
+            rejoin(shipped, debug, target)
+    assert {file.name for file in tmp_path.iterdir()} == {"one"}
+
+
 def test_without_build_id_and_link_only_the_digest_ties_the_files(tmp_path: Path) -> None:
     form = Form(build_id=b"")
     shipped, debug = _pair(tmp_path, form, "one")
@@ -273,6 +281,38 @@ def test_damaged_files_are_joined_within_bounds_or_refused(
         assert done.bytes == (tmp_path / "joined").stat().st_size <= 2 * total + (2 << 20)
         assert not done.is_exact or (tmp_path / "joined").read_bytes() == (tmp_path / "linked").read_bytes()
     assert not list(tmp_path.glob("*.partial"))
+
+
+@given(
+    form=st.sampled_from([Form(), Form(table_first=False), Form(is_64=False, is_little=False)]),
+    level=st.sampled_from(LEVELS),
+    keep=st.sampled_from([(), ("main", "n*")]),
+    changes=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=8),
+)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_can_be_split_at_all_comes_back_exactly(
+    tmp_path: Path, form: Form, level: Strip, keep: tuple[str, ...], changes: list[tuple[int, int]]
+) -> None:
+    linked, shipped, debug = tmp_path / "linked", tmp_path / "shipped", tmp_path / "api.debug"
+    for file in (shipped, debug):
+        file.unlink(missing_ok=True)
+    damaged = bytearray(elf_files.program(form))
+    for at, value in changes:
+        damaged[at % len(damaged)] = value
+    linked.write_bytes(damaged)
+    try:
+        split(linked, shipped, level, debug=debug, link="api.debug", keep=keep)
+    except ProaError:
+        return
+    if not shipped.exists():
+        return
+    assert debug.stat().st_size + shipped.stat().st_size <= 3 * len(damaged) + 4096
+    try:
+        done = rejoin(shipped, debug, tmp_path / "joined")
+    except ProaError:
+        return
+    assert done.is_exact
+    assert (tmp_path / "joined").read_bytes() == damaged
 
 
 def test_a_note_that_promises_too_much_is_damaged(tmp_path: Path) -> None:

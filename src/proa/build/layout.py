@@ -88,7 +88,7 @@ def read_layout(note: memoryview, debug_bytes: int) -> tuple[Layout, bytes]:
     line, end, _ = bytes(note[:_MOST_LINE_BYTES]).partition(b"\n")
     try:
         layout = msgspec.json.decode(line, type=Layout)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BinaryDamaged(f"the section {LAYOUT} is not understood: {error}") from error
     literal = bytes(note[len(line) + 1 :]) if end else b""
     if len(layout.pieces) > _MOST_PIECES:

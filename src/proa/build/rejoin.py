@@ -26,7 +26,7 @@ from proa.build.headers import (
 from proa.build.layout import LAYOUT, LITERAL, OWN, SHIPPED, read_layout
 from proa.build.pieces import Piece, Pieces, write
 from proa.build.strip import DEBUG_LINK
-from proa.errors import BinaryDamaged, DebugMismatch
+from proa.errors import BinaryDamaged, DebugMismatch, NotWritable
 from proa.outside import elf
 from proa.outside.elf import Elf, Section
 
@@ -51,6 +51,14 @@ def rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
 
     Raises DebugMismatch where the two are of different builds, BinaryDamaged, ImageMissing, NoSpace, NotWritable.
     """
+    try:
+        return _rejoin(shipped, debug, target)
+    except OSError as error:
+        place = error.filename if error.filename in (str(shipped), str(debug)) else target
+        raise NotWritable(f"{place}: {error.strerror}") from error
+
+
+def _rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
     program, symbolic = elf.open_elf(shipped), elf.open_elf(debug)
     is_tied = check_pair(program, symbolic, debug)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
