@@ -68,6 +68,7 @@ def test_a_tag_that_matters_beside_another_says_so():
     assert tags["remove_all_sd"].reason == ""
     assert tags["enable_aws_sd"].beside == ("remove_all_sd",)
     assert "only beside remove_all_sd" in tags["enable_aws_sd"].reason
+    assert tags["enable_aws_sd"].meaning == "beside remove_all_sd it brings in example.com/dep@v1.2.0/sub/aws.go"
 
 
 def test_files_that_a_tag_changes_come_first_as_evidence():
@@ -146,6 +147,8 @@ def test_what_is_gone_is_named_by_module_then_by_package():
     assert judge.meaning_of("t", gone, before, before[:1]) == "nothing of x.org/m is in the program any more"
     inside = judge.difference(before, before[:2])
     assert judge.meaning_of("t", inside, before, before[:2]) == "without example.com/app/web"
+    files = judge.Difference(files_left_out=(("x.org/m/a", "v.go"),))
+    assert judge.meaning_of("t", files, before, before) == "files of x.org/m/a are left out, and none stands in"
     assert judge.meaning_of("purego", inside, before, before[:2]).startswith("no assembly")
 
 

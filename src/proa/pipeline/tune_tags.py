@@ -104,7 +104,10 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str], wanted: 
     ordered = sorted(by_name.values(), key=_rank)
     joined, reasons = _joined(bench, plan, ordered, candidates, own)
     together, findings = _together(bench, plan, [by_name[name] for name in joined], own=own)
-    noted = [msgspec.structs.replace(tag, reason=tag.reason or reasons.get(tag.name, "")) for tag in ordered]
+    noted = [
+        msgspec.structs.replace(tag, reason="; ".join(filter(None, (tag.reason, reasons.get(tag.name)))))
+        for tag in ordered
+    ]
     return TagTuning(
         program=plan.main.import_path,
         platform=plan.platforms[0],
@@ -258,7 +261,7 @@ def _settled(
 ) -> Tag:
     """Return a tag as it stands before anything is built with it."""
     if listed is None:
-        known = judge.known_tag(found.name).meaning
+        known = judge.known_tag(found.name).meaning or found.meaning
         reason = found.reason or f"more than {_MOST_ASKED} tags change what is compiled, and others change more files"
         return _tag(found, state="skipped", reason=reason, beside=found.beside, meaning=known)
     if isinstance(listed, ProaError):

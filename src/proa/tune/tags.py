@@ -51,6 +51,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Why it cannot make this program smaller; empty: ask the go command."""
     beside: tuple[str, ...] = ()
     """Tags without which it changes nothing."""
+    meaning: str = ""
+    """What it does beside those."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +155,15 @@ def _found(name: str, places: Sequence[Constrained], words: frozenset[str], own:
         leaves=len(leaves),
         reason=_reason(name, own, beside, leaves=len(leaves), comes=len(comes), has_cgo="cgo" in words),
         beside=beside,
+        meaning=_meaning_beside(name, beside, places, words) if beside else "",
     )
+
+
+def _meaning_beside(name: str, beside: Sequence[str], places: Sequence[Constrained], words: frozenset[str]) -> str:
+    """Return what a tag does with the first of those beside which it matters."""
+    how = [(_changes(place, name, words | {beside[0]}), place.evidence.file) for place in places]
+    back, out = [file for change, file in how if change == "in"], [file for change, file in how if change == "out"]
+    return f"beside {beside[0]} it {'brings in' if back else 'leaves out'} {_listed(back or out)}"
 
 
 def _changes(place: Constrained, name: str, words: frozenset[str]) -> str:
@@ -267,7 +277,9 @@ def meaning_of(name: str, change: Difference, before: Sequence[Package], after: 
         standard = {package.import_path for package in before if package.is_standard}
         own = [path for path in change.left_out if path not in standard]
         return f"without {_listed(own or change.left_out)}"
-    return "other files stand in for those left out" if change.files_added else ""
+    if change.files_added:
+        return "other files stand in for those left out"
+    return f"files of {_listed(sorted({path for path, _ in change.files_left_out}))} are left out, and none stands in"
 
 
 def _listed(names: Sequence[str]) -> str:
