@@ -10,20 +10,18 @@ from pathlib import Path
 import msgspec
 
 from proa.build import driver
-from proa.build.buildid import stamp_build_id
 from proa.build.closure import runtime_files_of
 from proa.build.faults import fault_of
 from proa.build.finish import finish
-from proa.build.musl import bind_zig, bound_cache, can_bind, warm
 from proa.build.programs import Found, choose, find_programs, folders_of_libraries, others_installed
 from proa.errors import LibraryMissing, ToolMissing
 from proa.outside import cmake, make, meson
 from proa.outside.command import Ran
 from proa.outside.machine import this_platform
-from proa.outside.sourcetree import copy_files, digest_files
+from proa.outside.sourcetree import copy_files
 from proa.outside.store import Store, disk_errors
 from proa.outside.workshop import Workshop, open_workshop
-from proa.outside.zig import Compilers, Zig
+from proa.outside.zig import Compilers
 from proa.records.binary import Binary, RuntimeFile
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
@@ -52,8 +50,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     settings: BuildSettings
     compilers: Compilers
-    zig: Zig | None = None
-    """Set where the compilers are zig's."""
     has_base: bool = False
     """The image stands on a base, which may have the libraries of a dynamic program."""
     names: tuple[str, ...]
@@ -85,14 +81,14 @@ def build_native(job: Job) -> Binary:
                 (folder / name).mkdir()
         root = Path(job.native.directory)
         links = copy_files(root, job.names, folder / "source")
-        job, shop = _opened(job, folder)
+        shop = open_workshop(folder, {"PATH": job.environ.get("PATH", os.defpath)}, writable=_writable(job))
+        shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place))
         _write_scripts(job, shop)
         before = {found.name: found.identity for found in find_programs(folder / "source")}
         programs = _BUILDERS[job.native.system](job, shop)
         made = [one for one in programs if before.get(one.name) != one.identity]
         chosen = choose(made, program=job.settings.program, project=job.main.name, tool=job.native.system)
         others = others_installed(folder / "stage", chosen)
-        stamp_build_id(chosen.path, digest_files(root, job.names))
         libraries, told = _libraries(job, chosen.path, folder)
         return finish(
             chosen.path,
@@ -106,20 +102,6 @@ def build_native(job: Job) -> Binary:
             runtime_files=libraries,
             findings=(*_findings(shop, links, others), *told),
         )
-
-
-def _opened(job: Job, folder: Path) -> tuple[Job, Workshop]:
-    """Return the workshop in a folder, and the job with its compilers as they are called there."""
-    shop = open_workshop(folder, {"PATH": job.environ.get("PATH", os.defpath)})
-    if job.zig is None or not can_bind(shop, job.zig):
-        shop = msgspec.structs.replace(shop, writable=_writable(job))
-        return job, msgspec.structs.replace(shop, environment=_environment(job, shop.place))
-    cache = bound_cache(job.store)
-    shop, found = bind_zig(shop, job.zig, cache, job.platform)
-    job = msgspec.structs.replace(job, compilers=found)
-    shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place))
-    warm(shop, found, cache, flags=job.settings.cflags, has_cxx=job.main.language == "c++")
-    return job, shop
 
 
 def _libraries(job: Job, program: Path, folder: Path) -> tuple[tuple[RuntimeFile, ...], tuple[Finding, ...]]:

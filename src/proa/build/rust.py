@@ -17,18 +17,16 @@ from pathlib import Path
 import msgspec
 
 from proa.build import driver
-from proa.build.buildid import stamp_build_id
 from proa.build.faults import fault_of, shown_lines
 from proa.build.finish import finish
-from proa.build.musl import bind_zig, bound_cache, can_bind
 from proa.build.native import KEPT
 from proa.errors import BuildFailed, LockBroken, ModuleMissing, NoProgram, ToolMissing, UnknownPlatform
 from proa.outside.cargo import Rust, cargo_home, configuration_files, read_toml
 from proa.outside.command import last_lines, run
-from proa.outside.sourcetree import copy_files, digest_files
+from proa.outside.sourcetree import copy_files
 from proa.outside.store import Store
 from proa.outside.workshop import Workshop, open_workshop
-from proa.outside.zig import Compilers, Zig
+from proa.outside.zig import Compilers
 from proa.records.binary import Binary, Libc
 from proa.records.configuration import BuildSettings
 from proa.records.evidence import Finding
@@ -68,8 +66,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     rust: Rust
     compilers: Compilers | None
     """For C in crates; None where there are none for the platform."""
-    zig: Zig | None
-    """Set where those are zig's."""
     host_compilers: Compilers | None
     """For build scripts and macros, where this machine has no cc; None where it has."""
     names: tuple[str, ...]
@@ -120,9 +116,6 @@ def build_rust(job: Job) -> Binary:
         findings = list(target.findings)
         place = root
         shop = open_workshop(folder, {"PATH": job.environ.get("PATH", os.defpath)}, writable=[output, *_caches(job)])
-        if can_bind(shop, job.zig) and job.zig is not None:
-            shop, found = bind_zig(shop, job.zig, bound_cache(job.store), job.platform)
-            job = msgspec.structs.replace(job, compilers=found)
         shop = msgspec.structs.replace(shop, environment=_environment(job, shop.place, target, output))
         if not (root / "Cargo.lock").is_file():
             _lock(job, folder / "source", environ=_own(job))
@@ -132,7 +125,6 @@ def build_rust(job: Job) -> Binary:
         program = _build(job, shop, target, directory=place)
         linked = folder / job.main.name
         shutil.copyfile(program, linked)
-        stamp_build_id(linked, digest_files(root, job.names))
         if not shop.confined_by:
             findings.append(_unconfined())
         return finish(

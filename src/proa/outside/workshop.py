@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import msgspec
 
@@ -30,9 +29,7 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     """The whole environment of every call, as it is seen inside."""
     writable: tuple[Path, ...] = ()
-    """Folders outside that may be written as well, under their own names."""
-    bound: Mapping[str, tuple[Path, bool]] = MappingProxyType({})
-    """Folders outside that have a place of their own in this one, by name, and whether they may be written."""
+    """Folders outside that may be written as well, under their own names: a compiler's cache."""
     confined_by: str = ""
     """The path of bubblewrap; empty where nothing confines the build."""
     run: Run = run
@@ -59,10 +56,7 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
         # Only the folders in it may be written: what goes one level up is outside of the sources as well.
         options = [*_basic(), "--ro-bind", str(self.folder), str(self.place)]
         for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
-            if folder.name not in self.bound:
-                options += ["--bind", str(folder), str(self.place / folder.name)]
-        for name, (path, is_writable) in self.bound.items():
-            options += ["--bind" if is_writable else "--ro-bind", str(path), str(self.place / name)]
+            options += ["--bind", str(folder), str(self.place / folder.name)]
         for path in self.writable:
             options += ["--bind", str(path), str(path)]
         return options if has_network else [*options, "--unshare-net"]
