@@ -58,18 +58,24 @@ def build_all(
     side_by_side = max(1, min(len(groups), jobs))
     chosen = {platform: _C.of(settings, platform, git=git, go=go, store=store) for platform in platforms}
     ask = _Ask(chosen=chosen, settings=settings, git=git, go=go, store=store, jobs=max(1, jobs // side_by_side))
+    return {
+        (main, platform): binary
+        for (group, platform), binaries in zip(groups, _all_built(ask, groups, side_by_side), strict=True)
+        for main, binary in zip(group, binaries, strict=True)
+    }
+
+
+def _all_built(ask: _Ask, groups: Sequence[tuple[list[Main], Platform]], side_by_side: int) -> list[list[Binary]]:
+    if side_by_side == 1:
+        # In this thread, where an interruption ends the compiler at once; a pool would wait for it.
+        return [ask.build(group, platform) for group, platform in groups]
     with ThreadPoolExecutor(side_by_side) as pool:
         waiting = [pool.submit(ask.build, group, platform) for group, platform in groups]
         try:
-            built = [future.result() for future in waiting]
+            return [future.result() for future in waiting]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return {
-        (main, platform): binary
-        for (group, platform), binaries in zip(groups, built, strict=True)
-        for main, binary in zip(group, binaries, strict=True)
-    }
 
 
 def words_of(settings: BuildSettings, *, git: Git, go: Go, found: Compilers | None = None) -> Words:
