@@ -59,15 +59,17 @@ _COLUMNS = (
 )
 
 
-def table(tuning: SizeTuning) -> str:
-    """Return the table for this terminal, and below it what there is to know of each step."""
+def table(tuning: SizeTuning, *, width: int = 0) -> str:
+    """Return the table for this terminal, and below it what there is to know of each step.
+
+    ``width`` is in columns; 0: the terminal's own.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     is_plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR")) or bool(os.environ.get("CI"))
-    probe = Console(file=sys.stdout)
-    width = probe.width if sys.stdout.isatty() else _PLAIN_WIDTH
+    width = width or (Console(file=sys.stdout).width if sys.stdout.isatty() else _PLAIN_WIDTH)
     columns = _fitting(tuning, width)
     drawn = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
     drawn.add_column("step", overflow="fold", min_width=_NAME_WIDTH)
@@ -93,7 +95,7 @@ def _fitting(tuning: SizeTuning, width: int) -> list[_Column]:
         for column in _COLUMNS
         if not column.goes or any(column.text(step) != _ABSENT for step in tuning.steps if step.bytes)
     ]
-    while sum(_width(column, tuning) + 1 for column in columns) + _NAME_WIDTH > width:
+    while sum(_width(column, tuning) + 2 for column in columns) + _NAME_WIDTH > width:
         going = [column for column in columns if column.goes]
         if not going:
             break

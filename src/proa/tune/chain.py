@@ -337,7 +337,8 @@ def _reason(link: Link, measured: Measured, before: Step | None, *, is_worth_it:
     if link.cost:
         return link.cost
     if not is_worth_it:
-        return "saves nothing here"
+        is_smaller = before is not None and measured.bytes < before.bytes
+        return "what runs is not smaller, only what stripping takes anyway" if is_smaller else "saves nothing here"
     if not measured.is_static:
         return f"needs {measured.interpreter or 'a loader'} and its libraries beside it"
     if before and not (link.is_usual or link.is_start) and measured.bytes >= before.bytes:
