@@ -96,6 +96,8 @@ def _odd(program: Elf, gone: set[int]) -> str:
     if end != len(program.data):
         return "there is something behind its last section"
     for section in program.sections:
+        if section.alignment > _MOST_ALIGNMENT and not section.is_allocated:
+            return f"its section {section.name} has an alignment of {section.alignment}"
         if section.index in gone:
             continue
         if section.kind in (elf.SHT_GROUP, elf.SHT_SYMTAB_SHNDX):
@@ -104,8 +106,6 @@ def _odd(program: Elf, gone: set[int]) -> str:
         is_needed = section.link in gone and not section.is_allocated
         if is_needed or (info_is_section(section) and section.info in gone):
             return f"its section {section.name} refers to one that would be left out"
-        if section.alignment > _MOST_ALIGNMENT and not section.is_allocated:
-            return f"its section {section.name} has an alignment of {section.alignment}"
     return ""
 
 
