@@ -4,7 +4,7 @@ zig is asked through tiny scripts of one word each, because make, CMake, meson, 
 compiler as a path. They lie in the store, beside zig's own caches:
 
     ROOT/zig/VERSION/TARGET/bin/      zig-0-17-1-x86_64-linux-musl-cc, …-c++, …-ar, …-ranlib
-    ROOT/zig/cache/                   musl and compiler-rt as zig built them, once per target
+    ROOT/zig/cache/                   musl, compiler-rt and libc++ as zig built them, once per target
 """
 
 from __future__ import annotations
@@ -135,23 +135,22 @@ def compilers(zig: Zig, platform: Platform, *, root: Path, libc: Libc = "musl") 
     choice = [f"--target={target}", *([f"-mcpu={processor}"] if processor else [])]
     # Without -O zig would compile traps into everything that C leaves undefined; other compilers do not.
     flags = [*choice, "-fno-sanitize=undefined"]
-    scripts = {
-        "cc": ["cc", *flags],
-        "c++": ["c++", *flags],
-        "ar": ["ar"],
-        "ranlib": ["ranlib"],
-    }
+    cache = root / "zig" / "cache"
     with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, words in scripts.items():
-            _write_script(folder / f"{prefix}-{name}", shlex.join([zig.program, *words]))
-    cache = str(root / "zig" / "cache")
+        for each in (folder, cache):
+            each.mkdir(parents=True, exist_ok=True)
+        for name, language in (("cc", "c"), ("c++", "c++")):
+            ready = cache / f"ready-{zig.version}-{label}-{name}"
+            text = _compiler_script(zig, [name, *flags], language, cache=cache, ready=ready)
+            _write_script(folder / f"{prefix}-{name}", text)
+        for name in ("ar", "ranlib"):
+            _write_script(folder / f"{prefix}-{name}", f'exec {shlex.join([zig.program, name])} "$@"\n')
     return Compilers(
         cc=str(folder / f"{prefix}-cc"),
         cxx=str(folder / f"{prefix}-c++"),
         ar=str(folder / f"{prefix}-ar"),
         ranlib=str(folder / f"{prefix}-ranlib"),
-        environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+        environment={"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)},
         name=f"zig {zig.version}",
         libc=libc,
         machine=target,
@@ -159,9 +158,38 @@ def compilers(zig: Zig, platform: Platform, *, root: Path, libc: Libc = "musl") 
     )
 
 
-def _write_script(file: Path, command: str) -> None:
+_SAME_PLACES = """\
+# The places of zig and of its cache, and the folder where it first builds musl, would be in every program's debug
+# information: here they are called the same on every machine.
+exec 8<{library} 9<{cache}
+export ZIG_LIB_DIR=/proc/self/fd/8 ZIG_GLOBAL_CACHE_DIR=/proc/self/fd/9 ZIG_LOCAL_CACHE_DIR=/proc/self/fd/9
+if [ ! -e {ready} ]; then
+  (cd / && echo 'int main(void){{return 0;}}' | {zig} -static -x {language} - -o {ready}.$$ && : >{ready}
+   rm -f {ready}.$$) >/dev/null 2>&1
+fi
+"""
+
+
+def _compiler_script(zig: Zig, words: Sequence[str], language: str, *, cache: Path, ready: Path) -> str:
+    command = shlex.join([zig.program, *words])
+    library = _library_of(Path(zig.program))
+    before = ""
+    if library is not None and os.path.isdir("/proc/self/fd"):  # noqa: PTH112 - where a process's open files have names
+        places = {"library": library, "cache": cache, "ready": ready}
+        quoted = {name: shlex.quote(str(place)) for name, place in places.items()}
+        before = _SAME_PLACES.format(zig=command, language=language, **quoted)
+    return f'{before}exec {command} "$@"\n'
+
+
+def _library_of(program: Path) -> Path | None:
+    """Return where zig's own library is: beside it in the wheel, below ``lib`` where it was installed."""
+    places = (program.parent / "lib", program.parent.parent / "lib" / "zig", program.parent.parent / "lib")
+    return next((place for place in places if (place / "std" / "std.zig").is_file()), None)
+
+
+def _write_script(file: Path, commands: str) -> None:
     """Write a script whole or not at all; one that says the same is left alone."""
-    text = f'#!/bin/sh\nexec {command} "$@"\n'
+    text = f"#!/bin/sh\n{commands}"
     with suppress(OSError, UnicodeDecodeError):
         if file.read_text(encoding="utf-8") == text and os.access(file, os.X_OK):
             return
