@@ -11,7 +11,7 @@ import msgspec
 
 from proa import analyze, build, pack
 from proa.build.flags import split, tags_of, without
-from proa.errors import BinaryDamaged, BuildFailed, ModuleMissing, ProaError, WrongInput, WrongUsage
+from proa.errors import BinaryDamaged, BuildFailed, ModuleMissing, ProaError, ToolTooOld, WrongInput, WrongUsage
 from proa.outside.build_constraints import Context, read_context, read_folder
 from proa.outside.configuration import NAMES, find_configuration
 from proa.outside.configuration_writing import plan_change, write_change
@@ -33,7 +33,7 @@ _MOST_AT_ONCE = 4
 """Calls of ``go list`` side by side; each keeps one to two cores busy (arbitrary)."""
 _MOST_ASKED = 100
 """Tags the go command is asked about, at half a second each (arbitrary; prometheus has 30)."""
-_REFUSALS = (BuildFailed, WrongInput, ModuleMissing)
+_REFUSALS = (BuildFailed, WrongInput, ModuleMissing, ToolTooOld)
 """What a tag can make of a program that builds without it; anything else ends the whole."""
 
 
@@ -84,12 +84,12 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str], wanted: 
     bench.say("reading the build constraints")
     found = judge.find_tags(_places(plan, before), words=context.words, own=context.tags)
     _check_names([*only, *wanted], [one.name for one in found])
-    without = steps.build_program(_work(bench, plan), 0)
-    base = _measured(bench, plan, without)
+    plain = steps.build_program(_work(bench, plan), 0)
+    base = _measured(bench, plan, plain)
     asked = sorted((one for one in found if not one.reason), key=lambda one: (one.name not in only, -one.leaves))
     listed = _list(bench, plan, asked[:_MOST_ASKED], before, own)
     candidates = {one.found.name: one for one in listed.values() if isinstance(one, _Candidate)}
-    expected = _expected(bench, plan, without, before, candidates)
+    expected = _expected(bench, plan, plain, before, candidates)
     chosen = [name for name in judge.in_order(expected) if not only or name in only]
     chosen = chosen if only else chosen[:limit]
     tags = [
