@@ -264,7 +264,8 @@ class _Search:
         """Return the folder, file and content of the library that the loader would take."""
         for folder, base in self._candidates(name, by):
             file = folder.here / base
-            if (elf := fitting(self._real(file) or file, self.program.elf)) is not None:
+            real = self._real(file)
+            if real is not None and (elf := fitting(real, self.program.elf)) is not None:
                 return folder, file, elf
         return None
 

@@ -63,6 +63,13 @@ class Prebuilt(msgspec.Struct, frozen=True, kw_only=True):
 def inspect_program(file: Path) -> Prebuilt:
     """Read what a program is. Raises WrongUsage, BinaryDamaged, NotWritable."""
     _refuse(file)
+    try:
+        return _inspected(file)
+    except BinaryDamaged as error:
+        raise BinaryDamaged(f"{file.name}: {error.what}") from error
+
+
+def _inspected(file: Path) -> Prebuilt:
     elf = open_elf(file)
     dynamic = read_dynamic(elf)
     _refuse_others(file, elf, dynamic)
@@ -116,7 +123,7 @@ def _refuse_others(file: Path, elf: Elf, dynamic: Dynamic) -> None:
             f"{file.name} is a shared library, not a program", hint="name the program that uses it: it comes along"
         )
     if not elf.segments:
-        raise BinaryDamaged(f"{file.name} has no program headers (offset 0x20): nothing of it can be loaded")
+        raise BinaryDamaged("it has no program headers (offset 0x20): nothing of it can be loaded")
 
 
 def _comment(elf: Elf) -> str:
