@@ -33,8 +33,8 @@ def tags(**flags: Any) -> None:
     once with each tag that leaves something out. Tags remove features: none is set unless --write names it.
     """
     from proa.cli import screen
-    from proa.pipeline.stages import encode_records
     from proa.pipeline.tune_tags import tune_tags, write_tags
+    from proa.records.tuning import encode_tunings
 
     request = options.request(**flags)
     only, wanted = _split(flags["only"]), _split([flags["write"] or ""])
@@ -43,7 +43,7 @@ def tags(**flags: Any) -> None:
             request, limit=flags["limit"], only=only, wanted=wanted, environ=os.environ, progress=progress
         )
     if flags["form"] == "json":
-        click.echo(encode_records(tuned), nl=False)
+        click.echo(encode_tunings(tuned), nl=False)
     else:
         for tuning in tuned:
             click.echo("\n".join(lines(tuning)))

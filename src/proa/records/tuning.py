@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -147,3 +148,9 @@ def encode_tuning(tuning: SizeTuning | TagTuning | Deadcode) -> bytes:
     """Return what ``--format json`` prints: the record, its platform written ``os/architecture``."""
     written: dict[str, Any] = {**msgspec.to_builtins(tuning), "platform": str(tuning.platform)}
     return msgspec.json.format(msgspec.json.encode(written), indent=2) + b"\n"
+
+
+def encode_tunings(tunings: Sequence[SizeTuning | TagTuning | Deadcode]) -> bytes:
+    """Return the same for several programs: a list, or the one alone."""
+    documents = [encode_tuning(one).strip() for one in tunings]
+    return documents[0] + b"\n" if len(documents) == 1 else b"[\n" + b",\n".join(documents) + b"\n]\n"
