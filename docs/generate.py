@@ -27,6 +27,7 @@ from proa.records.configuration import Configuration
 from proa.records.debugging import Symbols
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
+from proa.records.tuning import Deadcode, SizeTuning, TagTuning
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 _EXITS = {
@@ -199,6 +200,15 @@ def shipment_schema() -> dict[str, Any]:
     return schema
 
 
+def tuning_schema(kind: type[Any], description: str) -> dict[str, Any]:
+    """Return the schema of what ``proa.records.tuning.encode_tuning`` writes of a record."""
+    schema = record_schema(kind, description)
+    platform = {"type": "string", "description": "os/architecture[/variant]"}
+    schema["$defs"][kind.__name__]["properties"]["platform"] = platform
+    schema["$defs"].pop("Platform", None)
+    return schema
+
+
 def shipments_schema() -> dict[str, Any]:
     """Return the schema of what is printed for several programs."""
     properties = {
@@ -213,6 +223,8 @@ def shipments_schema() -> dict[str, Any]:
 def pages() -> dict[Path, str]:
     """Return every generated page by its path."""
     schemas = {name: record_schema(*of) for name, of in _RECORDS.items()}
+    for name, kind in (("size", SizeTuning), ("tags", TagTuning), ("deadcode", Deadcode)):
+        schemas[f"tune-{name}"] = tuning_schema(kind, f"What `proa tune {name} --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
     written = {
         REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
