@@ -28,6 +28,13 @@ def need(*programs: str) -> None:
             pytest.skip(f"real: {program} is not on PATH")
 
 
+def zig_cache(environ: Mapping[str, str]) -> Path:
+    """Return where musl and libc++ are kept as zig compiled them, so that every store need not wait for them again."""
+    tools = Path(environ.get("PROA_TEST_TOOLS") or Path(tempfile.gettempdir()) / "proa-test-tools")
+    (tools / "zig-cache").mkdir(parents=True, exist_ok=True)
+    return tools / "zig-cache"
+
+
 def free_port() -> int:
     """Return a port that is free on loopback."""
     with socket.socket() as listener:
