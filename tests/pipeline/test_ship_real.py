@@ -181,7 +181,8 @@ def test_an_image_is_tried_and_its_record_is_kept_beside_it(project, cache):
     again = shipped("--with-referrers", "--to", f"oci:{cache.parent / 'out'}:1", cwd=project, cache=cache)
     assert again["cache"]["trial"] == "hit"
     index = json.loads((cache.parent / "out" / "index.json").read_text())
-    assert len(index["manifests"]) == 2
+    kinds = [entry.get("artifactType", "image").removeprefix("application/vnd.proa.") for entry in index["manifests"]]
+    assert kinds == ["image", "shipment.v1+json", "debug.v1"]
 
 
 def test_standard_output_is_the_reference_and_nothing_else(project, cache):
