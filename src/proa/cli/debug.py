@@ -41,7 +41,7 @@ class _Default(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Default)
+@click.group(cls=_Default, subcommand_metavar="TARGET | COMMAND ...")
 def debug() -> None:
     """Read a crash of a stripped program: fetch or serve the debug file that was kept beside its image.
 
