@@ -106,6 +106,16 @@ def test_what_a_reference_names_stays_with_its_records(store: Store) -> None:
     assert list(store.referrers(image.digest)) == []
 
 
+def test_the_c_libraries_go_with_everything_and_no_sooner(store: Store) -> None:
+    compiled = store.root / "zig" / "cache" / "o" / "libc.a"
+    compiled.parent.mkdir(parents=True)
+    compiled.write_bytes(b"x" * 100)
+    prune(store, limit_bytes=0, now_s=NOW_S)
+    assert compiled.is_file()
+    assert prune(store, limit_bytes=0, now_s=NOW_S, everything=True).freed_bytes == 100
+    assert not compiled.exists()
+
+
 def test_a_process_at_work_keeps_what_is_young(store: Store) -> None:
     young, old = store.put_blob(b"young"), store.put_blob(b"old")
     used(store.blob_path(young), NOW_S - 60)

@@ -204,7 +204,16 @@ def prune(store: Store, *, limit_bytes: int = LIMIT_BYTES, now_s: float, everyth
         oldest_s = float("inf") if is_alone else now_s - _YOUNG_S
         forgotten = _forget_references(store, oldest_s) if everything else 0
         pruned = _prune(store, 0 if everything else limit_bytes, oldest_s)
-        return msgspec.structs.replace(pruned, references=forgotten)
+        freed = pruned.freed_bytes + (_drop_compiled(store) if everything and is_alone else 0)
+        return msgspec.structs.replace(pruned, references=forgotten, freed_bytes=freed)
+
+
+def _drop_compiled(store: Store) -> int:
+    """Remove the C libraries that zig compiled once for each platform: it compiles them again where they are needed."""
+    folder = store.root / "zig"
+    size = sum(_size(path) for path in _walk(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    return size
 
 
 def _forget_references(store: Store, oldest_s: float) -> int:
