@@ -40,5 +40,6 @@ def image(**flags: Any) -> None:
         made = make_debug_image(
             ask, to=flags["to"] or "", shell=flags["shell"] or "", environ=os.environ, progress=progress
         )
-    click.echo(f"  one layer more: {bytes_text(made.layer_bytes)} · shell: {made.shell}", err=True)
+    where = "" if flags["to"] else " · in the local store only"
+    click.echo(f"  one layer more: {bytes_text(made.layer_bytes)} · shell: {made.shell}{where}", err=True)
     click.echo(encode_records([made]) if flags["form"] == "json" else made.reference, nl=flags["form"] != "json")

@@ -89,16 +89,17 @@ def debug_name(source: Reference) -> Reference:
     """Return what a debug image is called in the local store: the image's name, ``-debug`` behind its tag.
 
     >>> str(debug_name(parse_reference("docker://ghcr.io/team/shop:1.4")))
-    'ghcr.io/team/shop:1.4-debug'
+    'shop:1.4-debug'
     >>> str(debug_name(parse_reference("oci:out/Shop")))
     'shop:latest-debug'
     """
     from proa.publish import image_name
 
     name = source.name or Name(registry="", path="")
-    path = name.path or image_name(source.path.rstrip("/").rpartition("/")[2].removesuffix(".tar"))
+    # Without its registry: a name that seems to be there would be pulled from there in vain.
+    path = name.path.rpartition("/")[2] or image_name(source.path.rstrip("/").rpartition("/")[2].removesuffix(".tar"))
     tag = f"{(name.tag or 'latest')[:_TAG_CHARACTERS]}-debug"
-    return Reference(transport="store", name=Name(registry=name.registry, path=path, tag=tag))
+    return Reference(transport="store", name=Name(registry="", path=path, tag=tag))
 
 
 def _platform(image: Descriptor, store: Store) -> Platform:
