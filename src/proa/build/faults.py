@@ -41,7 +41,8 @@ _OUTSIDE = (
 )
 _READ_ONLY = re.compile(r"[Rr]ead-only file system|\(os error 30\)|EROFS")
 _LOCK = re.compile(
-    r"(?:the )?lock file .{0,400}needs to be updated but --locked was passed|cannot (?:create|update) the lock file",
+    r"(?:the )?lock file .{0,400}needs to be updated but --locked was passed|cannot (?:create|update) the lock file"
+    r"|failed to parse lock file|lock file version .{0,100}(?:not understand|requires)",
     re.DOTALL,
 )
 _NO_TOOL = re.compile(
@@ -69,7 +70,7 @@ def fault_of(
         return _outside(tool, text, shown)
     if _LOCK.search(text):
         return LockBroken(
-            "Cargo.lock does not fit Cargo.toml: the build would change it",
+            "Cargo.lock does not fit Cargo.toml or this cargo: the build would change it",
             output=shown,
             hint="run `cargo update --workspace` (or `cargo generate-lockfile`) and commit Cargo.lock",
         )
