@@ -3,12 +3,13 @@
 zig is asked through tiny scripts of one word each, because make, CMake, meson, cargo and the go command all take a
 compiler as a path. They lie in the store, beside zig's own caches:
 
-    ROOT/zig/VERSION/TARGET/bin/      zig-0-17-1-x86_64-linux-musl-cc, …-c++, …-ar, …-ranlib
+    ROOT/zig/VERSION/TARGET/bin/      zig-0-17-1-3f2a-x86_64-linux-musl-cc, …-c++, …-ar, …-ranlib
     ROOT/zig/cache/                   musl, compiler-rt and libc++ as zig built them, once per target
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -130,11 +131,13 @@ def compilers(zig: Zig, platform: Platform, *, root: Path, libc: Libc = "musl") 
     target, processor = target_of(platform, libc)
     label = f"{target}-{re.sub('[^0-9a-z]+', '-', processor)}" if processor else target
     folder = root / "zig" / zig.version / label / "bin"
-    # No dots: some build systems take what comes after one for a file's kind.
-    prefix = f"zig-{re.sub('[^0-9A-Za-z]+', '-', zig.version)}-{label}"
     choice = [f"--target={target}", *([f"-mcpu={processor}"] if processor else [])]
     # Without -O zig would compile traps into everything that C leaves undefined; other compilers do not.
     flags = [*choice, "-fno-sanitize=undefined"]
+    # The go command keeps what a compiler of this name compiled: another script is another compiler.
+    kind = hashlib.sha256("\n".join([_SAME_PLACES, *flags]).encode()).hexdigest()[:4]
+    # No dots: some build systems take what comes after one for a file's kind.
+    prefix = f"zig-{re.sub('[^0-9A-Za-z]+', '-', zig.version)}-{kind}-{label}"
     cache = root / "zig" / "cache"
     with disk_errors(folder):
         for each in (folder, cache):
