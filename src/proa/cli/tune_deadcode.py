@@ -104,7 +104,8 @@ def _cause_lines(cause: Cause) -> Iterator[str]:
     yield f"    {' '.join(part for part in (cause.module, cause.version) if part)}"
     for place in cause.evidence:
         yield f"      at {place}"
-    yield "      " + "\n      → ".join(cause.chain)
+    for at, symbol in enumerate(cause.chain):
+        yield f"      {'→ ' if at else ''}{symbol}"
     yield f"      remedy: {cause.remedy}"
 
 

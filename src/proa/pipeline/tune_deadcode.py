@@ -44,6 +44,9 @@ _MOST_EVIDENCE = 5
 _FUNCTION = 2
 """STT_FUNC. Source: System V ABI, "Symbol Table"."""
 _COMPLAINT = re.compile(r"([^\s:]+\.go):(\d+):\d+: ")
+_ITERATORS = ("reflect",)
+_BY_NAME = re.compile(rb"\.MethodByName\(\s*[\"`]Methods[\"`]\s*\)")
+"""Asks for a method whose name reflect's own iterators over methods have as well, since Go 1.26."""
 _PLUGIN, _OPEN = "plugin", "plugin.Open"
 
 
@@ -110,6 +113,8 @@ class _Case:
         asked = msgspec.structs.replace(plan.build_settings(number), stamp=False)
         self.settings = _with_plugins(asked, self.platform, work) if self.loads_plugins else asked
         self.was_made_cgo = asked.cgo != self.settings.cgo
+        self.could_read = True
+        """False where this platform's machine code is not understood."""
         self.can_plug = self.loads_plugins and self.settings.cgo == "on"
         # Everything is removed with the folder, but the cross compiler's own cache takes minutes to make.
         self.store = work.bench.store if self.settings.cgo == "on" else Store(folder / "store")
@@ -295,11 +300,13 @@ def _marked(reached: Reached, *, is_plugged: bool) -> tuple[str, ...]:
 
 
 def _roots(case: _Case, reached: Reached, marked: Sequence[str]) -> list[_Root]:
-    found = []
+    found: list[_Root] = []
     for symbol in marked:
         chain = deadcode.asking(deadcode.trimmed(reached.chain(symbol)))
         packages = () if case.owners.is_own(chain[-1]) else deadcode.given_up(chain, case.owners)
-        found.append(_Root(symbol=chain[-1], chain=chain, given_up=packages))
+        # Every type of reflect has the same iterator over methods: one cause, not three.
+        if packages != _ITERATORS or all(root.given_up != _ITERATORS for root in found):
+            found.append(_Root(symbol=chain[-1], chain=chain, given_up=packages))
     return found
 
 
@@ -360,6 +367,7 @@ def _causes(case: _Case, linked: _Linked, roots: Sequence[_Root], stubs: _Stubs)
     """Return a cause for every module that leads to a marked function, each once."""
     found: dict[tuple[str, str], Cause] = {}
     chart = _chart(case, linked)
+    case.could_read = chart is not None
     cut = _cut_calls(chart, stubs) if chart is not None else {}
     for root in roots:
         for cause in _causes_of(case, linked, chart, root, cut.get(root.symbol, [])):
@@ -421,6 +429,12 @@ def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root,
             )
             seen.add(cause.module)
             yield cause
+    if root.given_up == _ITERATORS and not seen:
+        for cause in _askers(case, linked, chart, root):
+            seen.add(cause.module)
+            yield cause
+        if seen:
+            return
     cause = deadcode.cause_of(root.chain, case.owners, modules=case.owners.paths)
     if cause.module not in seen:
         # Reached otherwise than by a call or a function value: through an interface, say.
@@ -428,6 +442,35 @@ def _causes_of(case: _Case, linked: _Linked, chart: Program | None, root: _Root,
         package = case.owners.package(root.chain[at]) if at >= 0 else None
         place = Evidence(package=package.import_path if package else "", symbol=root.chain[max(at, 0)])
         yield msgspec.structs.replace(cause, evidence=(place,))
+
+
+def _askers(case: _Case, linked: _Linked, chart: Program | None, root: _Root) -> Iterator[Cause]:
+    """Yield a cause for every function that asks for a method named ``Methods`` by that constant name.
+
+    The linker then keeps reflect's iterators of that name, and its lines do not say for whom.
+    """
+    for package in case.packages if chart is not None else ():
+        for file in () if package.is_standard else _files(package):
+            source = _read(file)
+            for match in _BY_NAME.finditer(source):
+                function = stub.function_at(source, match.start())
+                name = next((one for one in chart.binary.names if _is_of(one, package, function)), "") if chart else ""
+                if chart is None or not name:
+                    continue
+                place = Evidence(
+                    package=package.import_path,
+                    symbol=name,
+                    file=chart.place(package, PurePosixPath(file).name),
+                    line=source.count(b"\n", 0, match.start()) + 1,
+                )
+                chain = (*_chain_to(linked, chart, name), root.symbol)
+                yield deadcode.cause_of(
+                    chain, case.owners, evidence=[place], responsible=package, modules=case.owners.paths
+                )
+
+
+def _is_of(symbol: str, package: Package, function: str) -> bool:
+    return bool(function) and function in symbol and package_of(symbol) == package.import_path
 
 
 def _place(chart: Program, frame: Frame, package: Package | None) -> Evidence:
@@ -542,6 +585,13 @@ def _findings(
         yield Finding(
             id="tune.deadcode-estimate",
             message=f"the program could not be linked without its causes, so the saving is an estimate: {why}",
+        )
+    if not case.could_read and any(cause.symbol != _OPEN for cause in causes):
+        yield Finding(
+            id="tune.deadcode-others",
+            severity="info",
+            message=f"machine code for {case.platform} cannot be read: other modules that use the same may be missing",
+            hint="the same program for linux/amd64 shows them all",
         )
     if case.was_made_cgo:
         yield Finding(

@@ -120,11 +120,14 @@ def trimmed(chain: Sequence[str]) -> tuple[str, ...]:
 def asking(chain: tuple[str, ...]) -> tuple[str, ...]:
     """Return a chain to the function that looks a method up rather than to reflect's own.
 
-    Before Go 1.22 the compiler marked those of ``reflect.Value`` instead of their callers.
+    Before Go 1.22 the compiler marked those of ``reflect.Value`` instead of their callers; since Go 1.26 the function
+    literals in reflect's iterators over methods are marked.
 
     >>> asking(("main.main", "main.call", "reflect.Value.MethodByName"))
     ('main.main', 'main.call')
     """
+    if len(chain) > 2 and chain[-2].startswith("reflect.") and chain[-2].endswith(".Methods"):
+        return chain[:-1]
     return chain[:-1] if len(chain) > 1 and chain[-1] in _LOOKUPS else chain
 
 
