@@ -129,9 +129,10 @@ def test_only_tags_that_leave_packages_out_and_save_are_joined():
         measured("files_only", 100),
         measured("larger", -5, "x"),
         measured("grpcnotrace", 10),
+        measured("noise", 9, "x"),
         measured("broken", 0, "x", state="failed"),
     ]
-    joined = judge.join_together(tags)
+    joined = judge.join_together(tags, program_bytes=90_000)
     assert joined == ("nomysql", "grpcnotrace")
     assert judge.may_join(tags, joined) == ("files_only",)
 

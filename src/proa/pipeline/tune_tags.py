@@ -102,7 +102,7 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str], wanted: 
     ]
     by_name = {tag.name: tag for tag in (*tags, *results)}
     ordered = sorted(by_name.values(), key=_rank)
-    joined, reasons = _joined(bench, plan, ordered, candidates, own)
+    joined, reasons = _joined(bench, plan, ordered, own=own, program_bytes=base.bytes)
     together, findings = _together(bench, plan, [by_name[name] for name in joined], own=own)
     noted = [
         msgspec.structs.replace(tag, reason="; ".join(filter(None, (tag.reason, reasons.get(tag.name)))))
@@ -322,7 +322,7 @@ def _measured(bench: Bench, plan: Plan, binary: Binary) -> Measured:
 
 
 def _joined(
-    bench: Bench, plan: Plan, tags: Sequence[Tag], candidates: Mapping[str, _Candidate], own: Sequence[str]
+    bench: Bench, plan: Plan, tags: Sequence[Tag], *, own: Sequence[str], program_bytes: int
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the tags worth setting together, and why some that save nothing alone are among them.
 
@@ -330,7 +330,7 @@ def _joined(
     beside the others.
     """
     bench.say("asking the go command what the tags leave out together")
-    names = list(judge.join_together(tags))
+    names = list(judge.join_together(tags, program_bytes=program_bytes))
     reasons: dict[str, str] = {}
     if not names:
         return (), reasons
@@ -354,7 +354,7 @@ def _joined(
         fewer = packages([one for one in names if one != name])
         if len(names) > 1 and known is not None and fewer is not None and judge.difference(known, fewer) == judge.SAME:
             names.remove(name)
-    return tuple(name for name in names if name in candidates), reasons
+    return tuple(names), reasons
 
 
 def _together(
