@@ -375,5 +375,9 @@ class _Search:
 
     def _loader_hint(self) -> str:
         if self.sysroot == Path("/"):
-            return f"a folder with the libraries of {self.platform} is needed: --sysroot DIR; or link it statically"
+            package = "install musl, or " if self.loader.kind == "musl" else ""
+            return (
+                f"{package}name the root folder of a system for {self.platform} that has it: --sysroot DIR; "
+                "or link it statically"
+            )
         return f"--sysroot names the root folder of a {self.platform} system"

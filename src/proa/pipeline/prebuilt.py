@@ -116,7 +116,9 @@ def _found_now(bench: Bench, file: Path, platform: Platform, settings: Configura
 
 def read_binary(plan: Plan) -> Project:
     """Return what is known of a finished program beside its needs: nothing of its source."""
-    return Project(main=plan.main, go_version="", toolchain="", packages=(), modules=(), git=plan.git)
+    return Project(
+        main=plan.main, go_version="", toolchain="", packages=(), modules=(), git=plan.git, native=plan.native
+    )
 
 
 def build_binary(bench: Bench, plan: Plan, platform: Platform) -> Binary:

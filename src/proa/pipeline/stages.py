@@ -79,7 +79,9 @@ def _file_name(plan: Plan, number: int, binary: Binary) -> str:
 
 
 def dockerfiles(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[str, ...]:
-    """Return the equivalent multi-stage Dockerfile of every program asked for."""
+    """Return the equivalent multi-stage Dockerfile of every program asked for. Raises WrongUsage for a finished one."""
+    if request.binary:
+        raise WrongUsage("--binary has no Dockerfile: the program is not built from source")
     analyses = analyze_all(request, environ=environ, progress=progress)
     return tuple(
         pack.dockerfile(one.project, one.needs, one.settings.image, build=one.settings.build) for one in analyses
