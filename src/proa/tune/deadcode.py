@@ -83,6 +83,11 @@ class Owners:
         return package.module, package.module_version or (self._main.module_version if is_main else "")
 
     @property
+    def main_module(self) -> str:
+        """Return the path of the program's own module."""
+        return self._main.module
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Return the paths of all modules in the program."""
         return tuple(self._modules)
@@ -204,7 +209,7 @@ def cause_of(
         version=version,
         chain=chain,
         evidence=tuple(evidence),
-        remedy=remedy(module, version, chain, modules),
+        remedy=remedy(module, version, chain, modules, is_own=module == owners.main_module),
     )
 
 
@@ -235,7 +240,7 @@ def read_remedies() -> Mapping[str, Remedy]:
     return {one.module: one for one in msgspec.toml.decode(text, type=_Remedies).remedy}
 
 
-def remedy(module: str, version: str, chain: Sequence[str], modules: Collection[str]) -> str:
+def remedy(module: str, version: str, chain: Sequence[str], modules: Collection[str], *, is_own: bool = False) -> str:
     """Return what helps, in one sentence: a newer version, a tag, or what to write instead."""
     known = read_remedies().get(module)
     if known is not None and known.fixed_in:
@@ -248,7 +253,7 @@ def remedy(module: str, version: str, chain: Sequence[str], modules: Collection[
     if known is not None and not known.tag:
         return known.advice
     # Only the user's own code is the user's to write otherwise.
-    where = f"in {module}, or do without it: " if version else ""
+    where = f"in {module}, or do without it: " if version and not is_own else ""
     return where + _advice(chain)
 
 
