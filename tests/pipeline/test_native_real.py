@@ -191,7 +191,9 @@ def test_what_a_makefile_does_wrong_is_told(tmp_path, store):
     assert "none-such.h" in refused(header, store, "PROA402")
 
 
-def test_no_compiler_and_no_build_tool_are_told_with_what_to_install(project, store, tmp_path):
+def test_no_compiler_and_no_build_tool_are_told_with_what_to_install(project, tmp_path):
+    # Nothing that is kept already may answer.
+    store = tmp_path / "store"
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("git", "sh"):
