@@ -187,7 +187,7 @@ def show_binary(binary: Binary) -> None:
     linkage = "static" if binary.is_static else f"needs {needs}" if needs else "not ELF, so not proved static"
     console().print(
         f"  built   {binary.name} {binary.platform} · {linkage} · {bytes_text(binary.unstripped_bytes)} linked → "
-        f"[bold]{bytes_text(binary.bytes)}[/bold] (strip: {binary.strip}) · {binary.go_version}"
+        f"[bold]{bytes_text(binary.bytes)}[/bold] (strip: {binary.strip}) · {binary.go_version or binary.compiler}"
     )
 
 
