@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proa.analyze.cgo import explain_failure, find_cgo, nested_c_files
+from proa.analyze.cgo import explain_failure, find_cgo, may_use_cgo, nested_c_files
 from proa.analyze.graph import joined, packages_of, part_of
 from proa.analyze.stub import declared, lost_names, misses
 from proa.analyze.with_c import included_digest, uses_of
@@ -190,3 +190,13 @@ def test_names_that_went_with_the_c_name_the_package():
     assert told.output.startswith("a\n  imports kafka\n# a\n")
     other = BuildFailed("go build failed", output="# a\n./main.go:13:25: undefined: kafkaesque.New")
     assert explain_failure(other, [use]) is other
+
+
+def test_a_file_for_another_system_does_not_count(tmp_path):
+    (tmp_path / "cpu_darwin.go").write_text(C)
+    one = Package(import_path="a", directory=str(tmp_path))
+    assert may_use_cgo(one)
+    assert not may_use_cgo(one, system="linux")
+    assert may_use_cgo(one, system="darwin")
+    (tmp_path / "cpu_darwin_cgo.go").write_text(C)
+    assert may_use_cgo(one, system="linux")

@@ -169,17 +169,50 @@ def _asking(library: str, packages: Sequence[Package]) -> str:
     return ""
 
 
-def may_use_cgo(package: Package) -> bool:
-    """Say whether a package has a file, compiled or not, that could import "C"."""
+_SYSTEMS = frozenset((
+    "aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd", "plan9",
+    "solaris", "wasip1", "windows",
+))  # fmt: skip
+
+
+def may_use_cgo(package: Package, *, system: str = "") -> bool:
+    """Say whether a package has a file, compiled or not, that could import "C".
+
+    With ``system`` (GOOS), files that by their name are for another one do not count.
+    """
     if package.is_standard or not package.directory:
         return False
     if package.cgo_files:
         return True
     try:
-        names = [name for name in sorted(_names(package.directory)) if name not in package.files]
+        names = [
+            name
+            for name in sorted(_names(package.directory))
+            if name not in package.files and not (system and _is_elsewhere(name, system))
+        ]
     except OSError:
         return False
     return any(_imports_c(Path(package.directory, name)) for name in names)
+
+
+def _is_elsewhere(name: str, system: str) -> bool:
+    """Say whether a file is for another system by its name. Source: `go help buildconstraint`.
+
+    >>> _is_elsewhere("cpu_darwin_cgo.go", "linux"), _is_elsewhere("cpu_darwin_arm64.go", "linux")
+    (False, True)
+    """
+    last = name.removesuffix(".go").split("_")[1:][-2:]
+    named = [part for part in last if part in _SYSTEMS]
+    is_last = bool(last) and (
+        last[-1] in _SYSTEMS or (len(last) == 2 and last[0] in _SYSTEMS and last[1] in _ARCHITECTURES)
+    )
+    return is_last and system not in named
+
+
+_ARCHITECTURES = frozenset((
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "wasm",
+))  # fmt: skip
 
 
 def import_chain(starts: Sequence[str], target: str, imports: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

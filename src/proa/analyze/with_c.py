@@ -121,7 +121,7 @@ def _chosen(asked: Asked, settings: BuildSettings, how: WithC) -> Graph:
         plain = None
     # A search passes over programs that are all C without a word.
     is_search = plain is not None and not is_versioned(asked) and not _is_exact(asked, plain)
-    if plain is not None and not is_search and not _may_need_c(plain):
+    if plain is not None and not is_search and not _may_need_c(plain, asked.platform):
         return plain
     paths = [package.import_path for package in plain.packages] if plain else []
     try:
@@ -144,10 +144,10 @@ def _chosen(asked: Asked, settings: BuildSettings, how: WithC) -> Graph:
     return joined(parts)
 
 
-def _may_need_c(plain: Graph) -> bool:
+def _may_need_c(plain: Graph, platform: Platform) -> bool:
     """Say whether a package, or a folder that was asked for and is no program without C, has a file in C."""
     folders = (Package(import_path=folder, directory=folder) for folder in plain.empty)
-    return any(may_use_cgo(package) for package in (*plain.packages, *folders))
+    return any(may_use_cgo(package, system=platform.os) for package in (*plain.packages, *folders))
 
 
 def included_digest(packages: Sequence[Package]) -> str:
