@@ -72,11 +72,8 @@ _ZSTD = Link(
     sets={"image": {"compression": "zstd"}},
     cost="what pulls the image must know zstd: containerd since 1.5, Docker since 23.0",
 )
-_PIE = Link(
-    name="-buildmode=pie",
-    adds={"flags": ("-buildmode=pie",)},
-    cost="needs a loader even without C, so not for an empty base",
-)
+_PIE = "needs a loader even without C, so not for an empty base"
+_PIE_WITH_C = "loaded to another address at every start, which some C libraries are not built for"
 #: What each level asks of the processor. Source: https://go.dev/wiki/MinimumRequirements, x86-64 psABI section 3.1.1,
 #: Arm Architecture Reference Manual, A2.
 _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -132,7 +129,7 @@ def chain(
                 *_go_starts(settings),
                 *(_cgo() if uses_c else ()),
                 *_STRIPPED,
-                *_go_ends(platform, settings),
+                *_go_ends(platform, settings, uses_c=uses_c),
                 _ZSTD,
             )
         case "rust":
@@ -157,9 +154,10 @@ def _cgo() -> tuple[Link, ...]:
     return (Link(name="-Os for C", adds={"cflags": ("-Os",)}, note=_SMALLER_IS_SLOWER),)
 
 
-def _go_ends(platform: Platform, settings: BuildSettings) -> tuple[Link, ...]:
+def _go_ends(platform: Platform, settings: BuildSettings, *, uses_c: bool) -> tuple[Link, ...]:
+    pie = Link(name="-buildmode=pie", adds={"flags": ("-buildmode=pie",)}, cost=_PIE_WITH_C if uses_c else _PIE)
     has_mode = any(word.lstrip("-").startswith("buildmode") for word in settings.flags)
-    return (*(() if has_mode else (_PIE,)), *_levels(platform))
+    return (*(() if has_mode else (pie,)), *_levels(platform))
 
 
 def _levels(platform: Platform) -> tuple[Link, ...]:
