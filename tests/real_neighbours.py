@@ -35,6 +35,13 @@ def zig_cache(environ: Mapping[str, str]) -> Path:
     return tools / "zig-cache"
 
 
+def sharing_zig(store: Path) -> Path:
+    """Return a store of a test's own that shares what zig compiled once for each platform."""
+    (store / "zig").mkdir(parents=True)
+    (store / "zig" / "cache").symlink_to(zig_cache(os.environ))
+    return store
+
+
 def free_port() -> int:
     """Return a port that is free on loopback."""
     with socket.socket() as listener:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from real_neighbours import need
+from real_neighbours import need, sharing_zig
 
 pytestmark = pytest.mark.real
 PROJECTS = Path(__file__).resolve().parents[1] / "projects" / "native"
@@ -23,7 +23,7 @@ PROJECTS = Path(__file__).resolve().parents[1] / "projects" / "native"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("store")
+    return sharing_zig(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture
