@@ -73,3 +73,18 @@ def test_the_network_is_there_only_where_it_is_asked_for(tmp_path):
     with_it = shop.call(["cat", "/proc/net/dev"], directory=shop.place, has_network=True).stdout.splitlines()
     assert len(without) == 3, "two lines of headings, and loopback"
     assert len(with_it) == len(Path("/proc/net/dev").read_text().splitlines())
+
+
+@pytest.mark.real
+def test_a_writable_folder_may_be_reached_by_a_link(tmp_path):
+    need("bwrap")
+    folder, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (tmp_path / "cache").symlink_to(elsewhere)
+    shop = open_workshop(folder, {"PATH": os.environ["PATH"]}, writable=[tmp_path / "cache"])
+
+    ran = shop.call(["sh", "-c", f"echo kept > {tmp_path}/cache/file"], directory=shop.place)
+
+    assert (ran.status, ran.stderr) == (0, b"")
+    assert (elsewhere / "file").read_text() == "kept\n"

@@ -84,7 +84,8 @@ def open_workshop(
         folder=folder,
         place=Path(_PLACE) if is_confined else folder,
         environment=environment,
-        writable=tuple(writable),
+        # bubblewrap binds over no symbolic link.
+        writable=tuple(path.resolve() for path in writable),
         confined_by=program if is_confined and program is not None else "",
         run=run,
     )
