@@ -149,7 +149,7 @@ def static_link(ldflags: str) -> str:
     words = split(ldflags, where="-ldflags")
     named = _names(words, _LINK_SWITCHES)
     theirs = split(named.get("extldflags", ""), where="-extldflags")
-    is_chosen = any(word in ("-static", "--static", "-static-pie") for word in theirs)
+    is_chosen = any(word in ("-static", "--static", "-static-pie", "-Wl,-Bdynamic") for word in theirs)
     extern = " ".join(quote(word) for word in (theirs if is_chosen else ["-static", *theirs]))
     mode = [] if "linkmode" in named else ["-linkmode=external"]
     return " ".join(quote(word) for word in [*mode, *without(words, "extldflags"), f"-extldflags={extern}"])
