@@ -244,6 +244,24 @@ def test_a_target_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"one"}
 
 
+def test_a_program_that_was_never_stripped_is_written_as_it_is(tmp_path: Path) -> None:
+    shipped, debug = _pair(tmp_path, Form(), "one")
+    linked = shipped.with_name("linked")
+    objcopied = tmp_path / "one" / "objcopied"
+    objcopied.write_bytes(debug.read_bytes().replace(b".proa.layout\0", b".some.layout\0"))
+    for symbols in (debug, objcopied, linked):
+        assert rejoin(linked, symbols, tmp_path / "joined").is_exact
+        assert (tmp_path / "joined").read_bytes() == linked.read_bytes()
+
+
+def test_the_one_that_is_damaged_is_named(tmp_path: Path) -> None:
+    shipped, debug = _pair(tmp_path, Form(), "one")
+    (text := tmp_path / "notes.txt").write_text("no ELF file")
+    for one, other in ((text, debug), (shipped, text)):
+        with pytest.raises(BinaryDamaged, match=r"notes\.txt"):
+            rejoin(one, other, tmp_path / "joined")
+
+
 def test_without_build_id_and_link_only_the_digest_ties_the_files(tmp_path: Path) -> None:
     form = Form(build_id=b"")
     shipped, debug = _pair(tmp_path, form, "one")

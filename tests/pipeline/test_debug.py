@@ -279,3 +279,21 @@ def test_files_of_different_builds_are_not_joined(tmp_path: Path) -> None:
         )
     assert caught.value.exit_status == 2
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["hello", "other.debug"]
+
+
+def test_a_file_that_is_nothing_of_the_kind_is_told_so(tmp_path: Path) -> None:
+    (text := tmp_path / "main.c").write_text("int main(){}")
+    with pytest.raises(WrongUsage, match=r"main\.c is neither an ELF program or core nor"):
+        get(tmp_path, str(text))
+
+
+def test_a_platform_is_checked_where_it_does_not_matter(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="'sparc' is not a platform"):
+        get(tmp_path, build_id(), platform="sparc")
+
+
+def test_a_program_that_was_not_stripped_needs_no_debug_file(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_bytes(debug_file())
+    with pytest.raises(DebugMissing) as told:
+        get(tmp_path, str(tmp_path / "hello"))
+    assert "was not stripped" in told.value.hint

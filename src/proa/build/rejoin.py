@@ -41,7 +41,7 @@ class Rejoined(msgspec.Struct, frozen=True, kw_only=True):
     """The file that was written."""
 
     is_exact: bool
-    """The same bytes as the linker wrote, checked by their digest."""
+    """The same bytes as the linker wrote, checked by their digest where the debug file has it."""
     digest: str
     bytes: int
 
@@ -49,7 +49,8 @@ class Rejoined(msgspec.Struct, frozen=True, kw_only=True):
 def rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
     """Write the unstripped program to ``target``, over what is there; nothing is left half-written.
 
-    Raises DebugMismatch where the two are of different builds, BinaryDamaged, ImageMissing, NoSpace, NotWritable.
+    A program that was never stripped is written as it is. Raises DebugMismatch where the two are of different builds,
+    BinaryDamaged, ImageMissing, NoSpace, NotWritable.
     """
     try:
         return _rejoin(shipped, debug, target)
@@ -59,12 +60,19 @@ def rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
 
 
 def _rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
-    program, symbolic = elf.open_elf(shipped), elf.open_elf(debug)
+    program, symbolic = _opened(shipped), _opened(debug)
     is_tied = check_pair(program, symbolic, debug)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     sources = [shipped, debug]
     try:
         exact = _exact(program, symbolic)
+        if _is_whole(program):
+            write(
+                Pieces(pieces=(Piece(0, 0, len(program.data)),), written=(), total_bytes=len(program.data)),
+                sources,
+                partial,
+            )
+            return _done(partial, target, is_exact=exact is None or sha256(partial) == exact[1])
         if exact is not None:
             made, expected = exact
             write(made, sources, partial)
@@ -78,6 +86,21 @@ def _rejoin(shipped: Path, debug: Path, target: Path) -> Rejoined:
         return _done(partial, target, is_exact=False)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _opened(file: Path) -> Elf:
+    """Map a file of the two and read its tables. Raises BinaryDamaged, naming it; ImageMissing."""
+    try:
+        return elf.open_elf(file)
+    except BinaryDamaged as error:
+        raise BinaryDamaged(f"{file.name}: {error.what}", output=error.output, hint=error.hint) from error
+
+
+def _is_whole(program: Elf) -> bool:
+    """Say whether a program has symbols and DWARF itself: stripping leaves out at least the latter."""
+    return any(one.kind == elf.SHT_SYMTAB for one in program.sections) and any(
+        one.name in (".debug_info", ".zdebug_info") and one.file_bytes for one in program.sections
+    )
 
 
 def _done(partial: Path, target: Path, *, is_exact: bool) -> Rejoined:

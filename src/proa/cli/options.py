@@ -77,6 +77,8 @@ format_option = click.option(
 
 def request(**flags: Any) -> Request:
     """Return what the flags ask for. Raises WrongUsage."""
+    if flags.get("sysroot") and not flags.get("binary"):
+        raise WrongUsage("--sysroot is for a finished program", hint="name it with --binary FILE")
     return Request(
         sources=tuple(flags.get("sources") or (".",)),
         binary=flags.get("binary") or "",

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from proa.errors import DebugMissing, ImageMissing, WrongUsage
+from proa.errors import DebugMissing, HostileArchive, ImageMissing, WrongUsage
 from proa.outside import corefile, elf
 from proa.outside.images import fetch_image, located
 from proa.outside.machine import copy_file, make_folder, this_platform
@@ -34,6 +34,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A build-id or its beginning."""
     image: Reference | None = None
     """Where there is no build-id."""
+    hint: str = ""
+    """For the error that nothing was found."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +68,25 @@ def wanted(target: str, bench: Bench) -> Wanted:
                 raise DebugMissing(
                     f"{target} has no build-id, by which its debug file could be found", hint="name its image instead"
                 )
-            return Wanted(what=f"{target}, build-id {build_id}", build_id=build_id)
+            is_whole = elf.open_elf(file).section(".debug_info", ".zdebug_info") is not None
+            hint = f"{target} was not stripped: debuggers read it as it is" if is_whole else ""
+            return Wanted(what=f"{target}, build-id {build_id}", build_id=build_id, hint=hint)
+        return Wanted(what=target, image=_archive(target))
     if is_digest(target):
         image = Reference(transport="store", name=Name(registry="", path="", digest=target))
         return Wanted(what=target, image=image)
     if is_build_id_start(target) and bench.store.reference(f"{target.lower()}:latest") is None:
         return Wanted(what=f"build-id {target.lower()}", build_id=target)
     return Wanted(what=target, image=located(target))
+
+
+def _archive(target: str) -> Reference:
+    try:
+        return located(target)
+    except HostileArchive as error:
+        raise WrongUsage(
+            f"{target} is neither an ELF program or core nor the archive of an image", output=error.what
+        ) from error
 
 
 def find(ask: Ask, bench: Bench) -> tuple[Symbols, Search]:
@@ -82,18 +96,15 @@ def find(ask: Ask, bench: Bench) -> tuple[Symbols, Search]:
     place raises.
     """
     search = Search(bench, [located(text) for text in ask.sources])
+    platform = Platform.parse(ask.platform) if ask.platform else None
     target = wanted(ask.target, bench)
-    if target.image is None:
-        found = search.by_build_id(target.build_id)
-    else:
-        found = _of_image(search, target.image, ask.platform)
+    found = search.by_build_id(target.build_id) if target.image is None else _of_image(search, target.image, platform)
     if found is None:
-        raise search.missing(target.what)
+        raise search.missing(target.what, hint=target.hint)
     return found, search
 
 
-def _of_image(search: Search, image: Reference, text: str) -> Symbols | None:
-    platform = Platform.parse(text) if text else None
+def _of_image(search: Search, image: Reference, platform: Platform | None) -> Symbols | None:
     default = this_platform()
     if not image.path and image.name and not image.name.path:
         # A bare digest is looked for wherever there is something to look in.

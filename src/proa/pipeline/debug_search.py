@@ -81,10 +81,10 @@ class Search:
                         return found
         return None
 
-    def missing(self, what: str) -> DebugMissing:
+    def missing(self, what: str, *, hint: str = "") -> DebugMissing:
         """Return the error that says where it was looked for."""
         places = ", ".join(dict.fromkeys(self.visited)) or "nowhere"
-        hint = "" if self.sources else "--from names a layout or a repository to look in as well"
+        hint = hint or ("" if self.sources else "--from names a layout or a repository to look in as well")
         return DebugMissing(f"no debug file was found for {what}", output=f"looked in {places}", hint=hint)
 
     def _one_of(self, found: Sequence[Symbols], start: str) -> Symbols | None:

@@ -30,6 +30,7 @@ def lay_binary_plan(bench: Bench, request: Request) -> Plan:
         raise WrongUsage(
             "--binary and a SOURCE exclude each other", hint="a finished program needs no source beside it"
         )
+    _check_flags(request)
     file = Path(request.directory, request.binary).absolute()
     what = build.inspect_program(file)
     loaded = load_configuration(file.parent, environ=bench.environ)
@@ -65,6 +66,14 @@ def lay_binary_plan(bench: Bench, request: Request) -> Plan:
         findings=loaded.findings,
         native=Native(system="binary", directory=str(file.parent), file=str(file)),
     )
+
+
+def _check_flags(request: Request) -> None:
+    """Raise WrongUsage for a flag that only a build would heed; in proa.yaml it may be for the source's sake."""
+    asked = request.overrides.get("build", {})
+    for name, flag in (("tags", "--build-tags"), ("ldflags", "--ldflags")):
+        if asked.get(name):
+            raise WrongUsage(f"--binary and {flag} exclude each other", hint="a finished program is not built again")
 
 
 def _key(decides: object) -> str:
