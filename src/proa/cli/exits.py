@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from proa.errors import ProaError
+from proa.outside import interruption
 
 _BUG = 70
 _INTERRUPTED = 130
@@ -22,7 +23,11 @@ def run_guarded(words: Sequence[str]) -> int:
     """Run a command; print what went wrong; return the exit status."""
     from proa.cli.commands import proa
 
+    interruption.begin()
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell starts what runs in the background with SIGINT ignored; it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         proa.main(args=list(words), prog_name="proa", standalone_mode=False)
     except ProaError as error:
@@ -86,4 +91,5 @@ def _say_bug(error: Exception) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    interruption.interrupt()
     raise KeyboardInterrupt

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +21,10 @@ from typing import Protocol
 import msgspec
 
 from proa.errors import ToolFailed, ToolMissing, ToolTimedOut
+from proa.outside import interruption
 
+_LOOK_S = 0.2
+"""How often a thread that waits for a program looks whether the run was interrupted."""
 LAST_LINES = 20
 """How many lines of a failed program are shown: a screen's worth, chosen, not measured."""
 
@@ -67,12 +71,14 @@ def run(
     """Run a program to its end and return what it said.
 
     ``env`` replaces the whole environment. ``accept`` lists the exit statuses that are no failure; None takes any.
-    Raises ToolMissing, ToolFailed (with the program's last lines), ToolTimedOut.
+    Raises ToolMissing, ToolFailed (with the program's last lines), ToolTimedOut, and KeyboardInterrupt in every thread
+    once the run was interrupted.
     """
     started = time.monotonic()
+    _stop_where_interrupted()
     process = start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+        stdout, stderr = _wait(process, stdin, timeout_s)
     except subprocess.TimeoutExpired as error:
         end(process)
         raise ToolTimedOut(f"{' '.join(argv[:3])} did not end within {timeout_s:g} s") from error
@@ -89,6 +95,31 @@ def run(
     if accept is not None and ran.status not in accept:
         raise ToolFailed(f"{' '.join(argv[:3])} exited with {ran.status}", output=last_lines(stderr or stdout))
     return ran
+
+
+def _wait(process: subprocess.Popen[bytes], stdin: bytes | None, timeout_s: float | None) -> tuple[bytes, bytes]:
+    """Return both outputs of a program at its end. Raises subprocess.TimeoutExpired, KeyboardInterrupt."""
+    if threading.current_thread() is threading.main_thread():
+        return process.communicate(stdin, timeout=timeout_s)
+    latest_s = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        try:
+            said = process.communicate(stdin, timeout=max(0.0, min(_LOOK_S, latest_s - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            # What was read and what is still to be written stays with the process: asking again loses nothing.
+            stdin = None
+            _stop_where_interrupted()
+            if time.monotonic() >= latest_s:
+                raise
+        else:
+            # It may have been ended by the same signal: its status says nothing then.
+            _stop_where_interrupted()
+            return said
+
+
+def _stop_where_interrupted() -> None:
+    if interruption.is_over():
+        raise KeyboardInterrupt
 
 
 def start(
