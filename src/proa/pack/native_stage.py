@@ -64,7 +64,8 @@ def _commands(project: Project, native: Native, build: BuildSettings, *, flags: 
         yield "cmake --build /build && DESTDIR=/stage cmake --install /build"
     elif native.system == "meson":
         options = "-Dbuildtype=debugoptimized -Ddefault_library=static -Dprefer_static=true -Dprefix=/usr"
-        yield f"meson setup {options}{words} /build && meson compile -C /build && DESTDIR=/stage meson install -C /build"
+        built = "meson compile -C /build && DESTDIR=/stage meson install -C /build"
+        yield f"meson setup {options}{words} /build && {built}"
     else:
         # A Makefile's own CFLAGS would win over the environment.
         tools = f"CC={shlex.quote(f'gcc {flags}')} CXX={shlex.quote(f'g++ {flags}')}"
