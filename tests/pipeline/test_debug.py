@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fakes.debugging import build_id, debug_file, make_core, make_shipped, stripped
-from fakes.elf_files import BUILD_ID
-from fakes.images import make_index
+from fakes.debugging import build_id, debug_file, make_binary, make_core, make_shipped, stripped
+from fakes.elf_files import BUILD_ID, Form, program
+from fakes.images import make_image, make_index, tar
 from fakes.registry import FakeRegistry, Handler
 from proa import publish
 from proa.errors import BinaryDamaged, DebugMismatch, DebugMissing, ImageMissing, ProaError, WrongUsage
@@ -297,3 +297,31 @@ def test_a_program_that_was_not_stripped_needs_no_debug_file(tmp_path: Path) -> 
     with pytest.raises(DebugMissing) as told:
         get(tmp_path, str(tmp_path / "hello"))
     assert "was not stripped" in told.value.hint
+
+
+def test_of_one_build_stripped_to_two_levels_the_one_that_goes_with_the_program_is_taken(
+    home: Store, tmp_path: Path
+) -> None:
+    images = {}
+    for name, level in {"dwarf": Form(debug=False), "all": Form(debug=False, symbols=False)}.items():
+        (tmp_path / name).write_bytes(shipped := program(level))
+        (tmp_path / f"{name}.debug").write_bytes(symbols := program(Form()) + name.encode())
+        binary = msgspec.structs.replace(
+            make_binary(home),
+            digest=home.put_blob(shipped),
+            debug=DebugFile(
+                digest=home.put_blob(symbols), bytes=len(symbols), name="hello.debug", build_id=BUILD_ID.hex()
+            ),
+        )
+        image = make_image(home, tar(hello=shipped))
+        artifact = publish.attach_debug(binary, image, program="/hello", store=home)
+        assert artifact is not None
+        ship(home, image, f"oci:{tmp_path}/out:{name}", artifact)
+        images[name] = image
+    for name in images:
+        for store in (f"asks for {name}", "asks for both", "home"):
+            found = get(tmp_path, str(tmp_path / name), f"oci:{tmp_path}/out", store=store)
+            assert Path(found.path).read_bytes() == (tmp_path / f"{name}.debug").read_bytes()
+    # The larger one has what the other has.
+    found = get(tmp_path, BUILD_ID.hex(), store="asks for both")
+    assert Path(found.path).read_bytes().endswith(b"dwarf")

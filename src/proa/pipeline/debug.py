@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from proa.outside.images import fetch_image, located
 from proa.outside.machine import copy_file, make_folder, this_platform
 from proa.outside.manifests import stored_descriptor
 from proa.outside.places import has_referrers
+from proa.outside.store import disk_errors
 from proa.pipeline.debug_search import Search, build_id_of, own_symbols, program_of, take_image
 from proa.pipeline.plan import Bench, Say, open_bench
 from proa.records.debugging import Symbols, build_id_path, is_build_id_start
@@ -32,6 +34,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """For messages: ``the core crash.core of /app``."""
     build_id: str = ""
     """A build-id or its beginning."""
+    program: str = ""
+    """The digest of the program's file, where that is what the user has."""
     image: Reference | None = None
     """Where there is no build-id."""
     hint: str = ""
@@ -70,7 +74,9 @@ def wanted(target: str, bench: Bench) -> Wanted:
                 )
             is_whole = elf.open_elf(file).section(".debug_info", ".zdebug_info") is not None
             hint = f"{target} was not stripped: debuggers read it as it is" if is_whole else ""
-            return Wanted(what=f"{target}, build-id {build_id}", build_id=build_id, hint=hint)
+            with disk_errors(file), file.open("rb") as stream:
+                digest = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+            return Wanted(what=f"{target}, build-id {build_id}", build_id=build_id, program=digest, hint=hint)
         return Wanted(what=target, image=_archive(target))
     if is_digest(target):
         image = Reference(transport="store", name=Name(registry="", path="", digest=target))
@@ -98,7 +104,11 @@ def find(ask: Ask, bench: Bench) -> tuple[Symbols, Search]:
     search = Search(bench, [located(text) for text in ask.sources])
     platform = Platform.parse(ask.platform) if ask.platform else None
     target = wanted(ask.target, bench)
-    found = search.by_build_id(target.build_id) if target.image is None else _of_image(search, target.image, platform)
+    found = (
+        search.by_build_id(target.build_id, program=target.program)
+        if target.image is None
+        else _of_image(search, target.image, platform)
+    )
     if found is None:
         raise search.missing(target.what, hint=target.hint)
     return found, search
@@ -121,7 +131,7 @@ def _of_image(search: Search, image: Reference, platform: Platform | None) -> Sy
     manifest = fetch_image(image, platform or default, store=search.bench.store, access=search.bench.access)
     path, digest = program_of(search.bench, manifest.digest)
     build_id = build_id_of(search.bench.store.blob_path(digest))
-    found = search.by_build_id(build_id) if build_id else None
+    found = search.by_build_id(build_id, program=digest) if build_id else None
     return found or own_symbols(search.bench.store, digest, program=path, place=str(image))
 
 

@@ -40,21 +40,27 @@ class Search:
         self.sources = tuple(sources)
         self.visited: list[str] = []
 
-    def by_build_id(self, start: str) -> Symbols | None:
+    def by_build_id(self, start: str, *, program: str = "") -> Symbols | None:
         """Return the debug file whose build-id begins so; it is in the store then.
 
-        Raises WrongUsage where several builds begin so, and what an unreachable place raises.
+        One build that was stripped to several levels has one build-id and several debug files: the one that goes with
+        ``program``, the digest of the shipped file, else the largest, which has what the others have. Raises
+        WrongUsage where several builds begin so, and what an unreachable place raises, if nothing was found.
         """
         start = start.lower()
-        found = self._one_of(list(stored(self.bench.store, start)), start)
+        found = self._one_of(list(stored(self.bench.store, start)), start, program)
         self.visited.append(STORE)
         for source in self.sources:
-            if found is not None:
+            if found is not None and (not program or found.program_digest == program):
                 break
             self.bench.say(f"looking for {start} in {source}")
             if has_referrers(source):
-                with open_place(source, is_whole=True, store=self.bench.store, access=self.bench.access) as place:
-                    found = self._taken_by_build_id(place, start)
+                try:
+                    with open_place(source, is_whole=True, store=self.bench.store, access=self.bench.access) as place:
+                        found = self._taken_by_build_id(place, start, program, found)
+                except ProaError:
+                    if found is None:
+                        raise
         return found
 
     def of_image(self, reference: Reference, platform: Platform | None, *, default: Platform) -> Symbols | None:
@@ -87,7 +93,7 @@ class Search:
         hint = hint or ("" if self.sources else "--from names a layout or a repository to look in as well")
         return DebugMissing(f"no debug file was found for {what}", output=f"looked in {places}", hint=hint)
 
-    def _one_of(self, found: Sequence[Symbols], start: str) -> Symbols | None:
+    def _one_of(self, found: Sequence[Symbols], start: str, program: str) -> Symbols | None:
         build_ids = sorted({symbols.build_id for symbols in found})
         if len(build_ids) > 1:
             raise WrongUsage(
@@ -95,22 +101,26 @@ class Search:
                 output="\n".join(build_ids[:20]),
                 hint="write more of it",
             )
-        return found[0] if found else None
+        return max(found, key=lambda symbols: _rank(symbols, program), default=None)
 
-    def _taken_by_build_id(self, place: Place, start: str) -> Symbols | None:
+    def _taken_by_build_id(self, place: Place, start: str, program: str, known: Symbols | None) -> Symbols | None:
         self.visited.append(place.name)
         matching: dict[str, tuple[Symbols, Descriptor, Manifest]] = {}
         images = _once(place.images())
         with ThreadPoolExecutor(place.parallel) as pool:
             while batch := list(islice(images, _BATCH * place.parallel)):
                 for files in pool.map(lambda image: list(debug_files(place, image, start)), batch):
-                    for symbols, artifact, manifest in files:
-                        matching.setdefault(symbols.build_id, (symbols, artifact, manifest))
-                # A whole build-id has one file; only of a beginning there may be others.
-                if start in matching:
+                    for one in files:
+                        before = matching.get(one[0].build_id)
+                        if before is None or _rank(one[0], program) > _rank(before[0], program):
+                            matching[one[0].build_id] = one
+                # Of a whole build-id there is nothing better to come; of a beginning there may be others.
+                if start in matching and (not program or matching[start][0].program_digest == program):
                     break
-        chosen = self._one_of([symbols for symbols, _, _ in matching.values()], start)
-        return self._adopted(place, *matching[chosen.build_id]) if chosen else None
+        chosen = self._one_of([symbols for symbols, _, _ in matching.values()], start, program)
+        if chosen is None or (known is not None and _rank(chosen, program) <= _rank(known, program)):
+            return known
+        return self._adopted(place, *matching[chosen.build_id])
 
     def _taken(self, place: Place, image: Descriptor) -> Symbols | None:
         for symbols, artifact, manifest in debug_files(place, image):
@@ -164,6 +174,10 @@ def stored(store: Store, start: str) -> Iterator[Symbols]:
             symbols = publish.built(msgspec.json.decode(content, type=Binary))
             if symbols and _is_there(store, symbols, start):
                 yield symbols
+
+
+def _rank(symbols: Symbols, program: str) -> tuple[bool, int]:
+    return bool(program) and symbols.program_digest == program, symbols.bytes
 
 
 def _is_there(store: Store, symbols: Symbols, start: str) -> bool:
