@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -40,6 +40,7 @@ def deadcode(**flags: Any) -> None:
     from proa.cli import screen
     from proa.errors import DeadCodeKept
     from proa.pipeline.tune_deadcode import find_deadcode
+    from proa.records.tuning import encode_tunings
 
     with screen.progress() as progress:
         found = find_deadcode(
@@ -50,7 +51,7 @@ def deadcode(**flags: Any) -> None:
         )
     match flags["form"]:
         case "json":
-            click.echo(_json(found), nl=False)
+            click.echo(encode_tunings(found), nl=False)
         case "markdown":
             click.echo("\n\n".join("\n".join(markdown(one)) for one in found))
         case _:
@@ -58,13 +59,6 @@ def deadcode(**flags: Any) -> None:
     kept = [one.program for one in found if not one.is_eliminating]
     if flags["should_fail"] and kept:
         raise DeadCodeKept(f"{', '.join(dict.fromkeys(kept))}: every method is kept, called or not")
-
-
-def _json(found: Sequence[Deadcode]) -> bytes:
-    from proa.records.tuning import encode_tuning
-
-    documents = [encode_tuning(one).strip() for one in found]
-    return documents[0] + b"\n" if len(documents) == 1 else b"[\n" + b",\n".join(documents) + b"\n]\n"
 
 
 def headline(one: Deadcode) -> str:
@@ -81,11 +75,8 @@ def headline(one: Deadcode) -> str:
     is_measured = all(cause.is_measured for cause in one.causes)
     saving = f"{'' if is_measured else 'about '}{bytes_text(one.saving_bytes)}{share} smaller without"
     how = "measured" if is_measured else "an estimate"
-    return (
-        f"{program}: every method is kept, called or not; {saving}, {how}"
-        if one.saving_bytes
-        else (f"{program}: every method is kept, called or not")
-    )
+    kept = f"{program}: every method is kept, called or not"
+    return f"{kept}; {saving}, {how}" if one.saving_bytes else kept
 
 
 def lines(one: Deadcode) -> Iterator[str]:
