@@ -217,3 +217,13 @@ def test_credentials_in_addresses_are_not_repeated(wrap: Callable[[str], str]) -
 
 def test_a_compiler_that_was_killed_is_told_apart() -> None:
     assert "memory" in error_of(b"# a.org/b\n/go/compile: signal: killed\n").hint
+
+
+def test_the_go_command_compiles_in_the_store_unless_told_where(store: Store) -> None:
+    asked = FakeGo()
+    build(_main("api"), AMD64, BuildSettings(), git=GIT, go=asked.go(), store=store, jobs=1)
+    assert asked.calls[-1][1]["GOTMPDIR"].startswith(f"{store.root}/partial/")
+    build(_main("api"), AMD64, BuildSettings(), git=GIT, go=asked.go(GOTMPDIR="/work"), store=store, jobs=1)
+    assert asked.calls[-1][1]["GOTMPDIR"] == "/work"
+    build(_main("api"), AMD64, BuildSettings(env={"GOTMPDIR": "/w"}), git=GIT, go=asked.go(), store=store, jobs=1)
+    assert asked.calls[-1][1]["GOTMPDIR"] == "/w"

@@ -176,7 +176,7 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
         main = mains[0]
         chosen = self.chosen[platform]
         settings = msgspec.structs.replace(self.settings, env=chosen.words.environment)
-        laid = build_environment(platform, settings)
+        laid = self._work_folder(target) | build_environment(platform, settings)
         if chosen.found is not None:
             laid |= cross.environment(chosen.found, settings, self.go.environment)
         ran = self.go.call(
@@ -196,6 +196,14 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True):
             accept=None,
         )
         return ran.stderr or ran.stdout or b"go build failed" if ran.status else None
+
+    def _work_folder(self, target: Path) -> dict[str, str]:
+        """Return where the go command compiles: beside the program, so that a call that is ended leaves nothing."""
+        if read_setting("GOTMPDIR", self.go):
+            return {}
+        folder = target.with_name("work")
+        folder.mkdir(exist_ok=True)
+        return {"GOTMPDIR": str(folder)}
 
 
 def _linked(folder: Path, main: Main) -> Path:

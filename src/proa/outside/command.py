@@ -154,8 +154,9 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], *, patience_s: float = 2.0) -> None:
-    """End a program and all it started: SIGTERM, a moment, SIGKILL."""
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+    """End a program and all it started: SIGINT, a moment, SIGTERM, a moment, SIGKILL."""
+    # At SIGINT the go command removes the folder it builds in, at SIGTERM it does not.
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal_number)
         with suppress(subprocess.TimeoutExpired):
