@@ -38,7 +38,6 @@ def read_all(file: Path, scratch: Path) -> int:
         return sum(_is_taken(step) for step in steps)
     steps += [
         lambda: elf.interpreter(program),
-        lambda: elf.libraries(program),
         lambda: elf.build_id(program),
         lambda: [elf.symbols(program, one) for one in program.sections if one.kind == elf.SHT_SYMTAB],
         lambda: [bytes(program.content(one)[:16]) for one in program.sections],

@@ -14,6 +14,7 @@ from fakes import elf_files
 from fakes.elf_files import Form
 from proa.errors import BinaryDamaged, ImageMissing, ProaError
 from proa.outside import elf
+from proa.outside.dynamic import read_dynamic
 
 FORMS = [
     pytest.param(Form(is_64=is_64, is_little=is_little, table_first=first), id=f"{bits}-{order}-{layout}")
@@ -33,7 +34,7 @@ def test_every_form_is_read_alike(form: Form) -> None:
     assert program.offset_of(text.address) == text.offset
     assert elf.build_id(program) == elf_files.BUILD_ID.hex()
     assert elf.interpreter(program) == ""
-    assert elf.libraries(program) == ()
+    assert read_dynamic(program).needed == ()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -41,7 +42,7 @@ def test_the_loader_and_the_libraries_are_read(form: Form) -> None:
     dynamic = replace(form, interpreter=b"/lib/ld.so.1", libraries=(b"libc.so.6", b"libm.so.6"))
     program = elf.read_elf(elf_files.program(dynamic))
     assert elf.interpreter(program) == "/lib/ld.so.1"
-    assert elf.libraries(program) == ("libc.so.6", "libm.so.6")
+    assert read_dynamic(program).needed == ("libc.so.6", "libm.so.6")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -128,8 +129,7 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(
     refused = False
     try:
         program = elf.read_elf(bytes(damaged[:cut_at]))
-        elf.interpreter(program)
-        elf.libraries(program)
+        read_dynamic(program)
         elf.notes(program)
         for section in program.sections:
             elf.symbols(program, section)

@@ -41,7 +41,6 @@ _ALTERNATE = ".gnu_debugaltlink"
 _SYMBOLS = (elf.SHT_SYMTAB, elf.SHT_STRTAB, elf.SHT_SYMTAB_SHNDX)
 _NOTE_ALIGNMENT = 16
 _GOROUTINE = ("runtime.tlsg", "runtime.tls_g")
-_PT_PHDR = 6
 
 
 def plan(program: Elf, stripping: Stripping, linked_digest: str) -> Pieces:
@@ -190,7 +189,7 @@ def _placed_segment(program: Elf, segment: Segment, notes: list[Piece]) -> tuple
     if moved is not None:
         return moved, segment.file_bytes
     start = program.segments_offset
-    if segment.kind == _PT_PHDR and segment.offset == start:
+    if segment.kind == elf.PT_PHDR and segment.offset == start:
         return header_bytes(program), segment.file_bytes
     if segment.kind == elf.PT_LOAD and segment.offset == 0 and start == header_bytes(program):
         # The program headers are part of what is loaded, here as well.

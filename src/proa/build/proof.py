@@ -8,25 +8,9 @@ import msgspec
 
 from proa.errors import BinaryDamaged, BuildFailed
 from proa.outside import elf
+from proa.outside.dynamic import read_dynamic
 from proa.outside.elf import Elf
 from proa.records.platform import Platform
-
-_MACHINES = {
-    "386": (3, False, True),
-    "amd64": (62, True, True),
-    "arm": (40, False, True),
-    "arm64": (183, True, True),
-    "loong64": (258, True, True),
-    "mips": (8, False, False),
-    "mipsle": (8, False, True),
-    "mips64": (8, True, False),
-    "mips64le": (8, True, True),
-    "ppc64": (21, True, False),
-    "ppc64le": (21, True, True),
-    "riscv64": (243, True, True),
-    "s390x": (22, True, False),
-}
-"""GOARCH: e_machine, 64 bits, little-endian. Source: cmd/link/internal/ld/elf.go, gabi e_machine."""
 
 _BUILDINFO = b"\xff Go buildinf:"
 _MOST_INFO_BYTES = 4 << 20
@@ -52,12 +36,12 @@ def prove(file: Path, platform: Platform) -> Proof:
         return Proof(is_elf=False, is_static=False)
     program = elf.open_elf(file)
     check_machine(program, platform)
-    loader, libraries = elf.interpreter(program), elf.libraries(program)
+    dynamic = read_dynamic(program)
     return Proof(
         is_elf=True,
-        is_static=not loader and not libraries,
-        interpreter=loader,
-        libraries=libraries,
+        is_static=not dynamic.interpreter and not dynamic.needed,
+        interpreter=dynamic.interpreter,
+        libraries=dynamic.needed,
         build_id=elf.build_id(program),
         go_version=go_version(program),
     )
@@ -65,10 +49,10 @@ def prove(file: Path, platform: Platform) -> Proof:
 
 def check_machine(program: Elf, platform: Platform) -> None:
     """Raise BuildFailed where a program is for another architecture than was asked for."""
-    expected = _MACHINES.get(platform.architecture)
+    expected = elf.MACHINES.get(platform.architecture)
     found = (program.machine, program.is_64, program.is_little)
     if expected is not None and found != expected:
-        names = [name for name, machine in _MACHINES.items() if machine == found]
+        names = [name for name, machine in elf.MACHINES.items() if machine == found]
         what = names[0] if names else f"ELF machine {program.machine}"
         raise BuildFailed(f"the program was built for {what} where {platform} was asked for")
 
@@ -76,7 +60,7 @@ def check_machine(program: Elf, platform: Platform) -> None:
 def platform_of(program: Elf) -> Platform:
     """Return the platform a program says it is for, without a variant. Raises BinaryDamaged for an unknown one."""
     found = (program.machine, program.is_64, program.is_little)
-    for name, machine in _MACHINES.items():
+    for name, machine in elf.MACHINES.items():
         if machine == found:
             return Platform("linux", name)
     raise BinaryDamaged(f"the program is for ELF machine {program.machine} (offset 0x12), which no platform stands for")

@@ -16,8 +16,6 @@ _ABSOLUTE = 0xFFF1
 """SHN_ABS: a symbol that belongs to no section."""
 _LOCAL = 0
 """STB_LOCAL. Local symbols come first in a table."""
-_FILE = 4
-"""STT_FILE, local: the name of a source file, without an address."""
 _FEW = 8
 """So many places of a name are looked up one by one (arbitrary; honest tables have one or two)."""
 
@@ -102,8 +100,8 @@ def reduced(program: Elf, keep: Sequence[str], numbers: Mapping[int, int], *, fi
 
 def _file_symbol(program: Elf, name: int) -> bytes:
     if program.is_64:
-        return struct.pack(f"{program.order}IBBHQQ", name, _FILE, 0, _ABSOLUTE, 0, 0)
-    return struct.pack(f"{program.order}IIIBBH", name, 0, 0, _FILE, 0, _ABSOLUTE)
+        return struct.pack(f"{program.order}IBBHQQ", name, elf.STT_FILE, 0, _ABSOLUTE, 0, 0)
+    return struct.pack(f"{program.order}IIIBBH", name, 0, 0, elf.STT_FILE, 0, _ABSOLUTE)
 
 
 def _places(table: bytes, names: bytes, word: bytes, *, size: int, form: struct.Struct) -> set[int]:

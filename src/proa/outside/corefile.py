@@ -18,11 +18,10 @@ from typing import BinaryIO
 import msgspec
 
 from proa.errors import BinaryDamaged, DebugMissing, ImageMissing
-from proa.outside.elf import MAGIC, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE
+from proa.outside.elf import MAGIC, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, PT_PHDR
 from proa.outside.store import disk_errors
 
 ET_CORE = 4
-_PT_PHDR = 6
 _NT_PRPSINFO, _NT_AUXV, _NT_FILE = 3, 6, 0x46494C45
 _AT_PHDR, _AT_PHNUM = 3, 5
 _PN_XNUM = 0xFFFF
@@ -246,7 +245,7 @@ def _from_headers(core: _Reader, headers: int, count: int) -> str:
     table = core.memory(headers, row.size * count) if headers else b""
     rows = list(row.iter_unpack(table[: len(table) // row.size * row.size]))
     place, size = (3, 5) if core.is_64 else (2, 4)
-    own = next((fields[place] for fields in rows if fields[0] == _PT_PHDR), None)
+    own = next((fields[place] for fields in rows if fields[0] == PT_PHDR), None)
     if own is None:
         # Without an entry for itself the table follows the header of a file that is mapped from its start.
         own = next((fields[place] for fields in rows if fields[0] == PT_LOAD), 0) + (64 if core.is_64 else 52)

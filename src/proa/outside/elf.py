@@ -1,4 +1,4 @@
-"""ELF files read: header, segments, sections, notes, the loader and libraries they name, symbols.
+"""ELF files read: header, segments, sections, notes, the loader they name, symbols.
 
 Nothing in a file is believed: every offset is checked against the file's size, every count is bounded, and what
 does not hold raises BinaryDamaged with the offset. Source: System V ABI, chapters 4 and 5 (gabi.xinuos.com).
@@ -21,20 +21,35 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x7fELF"
 ET_EXEC, ET_DYN = 2, 3
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 1, 2, 3, 4, 6
 SHT_NULL, SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE, SHT_NOBITS = 0, 1, 2, 3, 7, 8
 SHT_GROUP, SHT_SYMTAB_SHNDX = 17, 18
+STT_OBJECT, STT_FUNC, STT_FILE = 1, 2, 4
 SHF_ALLOC, SHF_INFO_LINK = 2, 0x40
 SHN_UNDEF, SHN_LORESERVE, SHN_XINDEX = 0, 0xFF00, 0xFFFF
-DT_NULL, DT_NEEDED, DT_STRTAB = 0, 1, 5
 NT_GNU_BUILD_ID = 3
+MACHINES = {
+    "386": (3, False, True),
+    "amd64": (62, True, True),
+    "arm": (40, False, True),
+    "arm64": (183, True, True),
+    "loong64": (258, True, True),
+    "mips": (8, False, False),
+    "mipsle": (8, False, True),
+    "mips64": (8, True, False),
+    "mips64le": (8, True, True),
+    "ppc64": (21, True, False),
+    "ppc64le": (21, True, True),
+    "riscv64": (243, True, True),
+    "s390x": (22, True, False),
+}
+"""GOARCH: e_machine, 64 bits, little-endian. Source: cmd/link/internal/ld/elf.go, gabi e_machine."""
 
 MOST_SECTIONS = 16_384
 """Honest programs have fewer than 100 (arbitrary, far above)."""
 MOST_SEGMENTS = 4_096
 _MOST_NAME_BYTES = 4_096
 _MOST_NOTES = 1_024
-_MOST_LIBRARIES = 1_024
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,37 +301,6 @@ def interpreter(elf: Elf) -> str:
         if segment.kind == PT_INTERP:
             return string_at(cut(elf.data, segment.offset, segment.file_bytes), 0)
     return ""
-
-
-def libraries(elf: Elf) -> tuple[str, ...]:
-    """Return the shared libraries the file names (DT_NEEDED), in order. Raises BinaryDamaged."""
-    entries = _dynamic(elf)
-    needed = [value for tag, value in entries if tag == DT_NEEDED]
-    if not needed:
-        return ()
-    if len(needed) > _MOST_LIBRARIES:
-        raise BinaryDamaged(f"the file names {len(needed)} shared libraries")
-    strings = next((value for tag, value in entries if tag == DT_STRTAB), None)
-    if strings is None:
-        raise BinaryDamaged("the file names shared libraries but has no table of their names")
-    start = elf.offset_of(strings)
-    return tuple(string_at(elf.data, start + value) for value in needed)
-
-
-def _dynamic(elf: Elf) -> list[tuple[int, int]]:
-    layout = struct.Struct(elf.order + ("qQ" if elf.is_64 else "iI"))
-    for segment in elf.segments:
-        if segment.kind == PT_DYNAMIC:
-            table = cut(elf.data, segment.offset, segment.file_bytes)
-            entries = []
-            for at in range(0, len(table) - layout.size + 1, layout.size):
-                tag, value = layout.unpack_from(table, at)
-                if tag == DT_NULL:
-                    break
-                if tag in (DT_NEEDED, DT_STRTAB):
-                    entries.append((tag, value))
-            return entries
-    return []
 
 
 def notes(elf: Elf) -> tuple[Note, ...]:

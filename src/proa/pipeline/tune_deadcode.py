@@ -27,8 +27,6 @@ from proa.tune import deadcode
 
 _MOST_ROUNDS = 8
 """Links with stubs before it is given up: each brings to light what the one before hid (arbitrary; two were seen)."""
-_FUNCTION = 2
-"""STT_FUNC. Source: System V ABI, "Symbol Table"."""
 
 
 def find_deadcode(
@@ -125,7 +123,7 @@ def _estimate(linked: Linked, roots: Sequence[Root], *, is_plugged: bool) -> int
             return 0
         strings = program.content(program.sections[section.link])
         table = elf.symbols(program, section)
-        rows = table[(table["info"] & 0xF) == _FUNCTION]
+        rows = table[(table["info"] & 0xF) == elf.STT_FUNC]
         code_bytes = 0
         for name, size in zip(rows["name"].tolist(), rows["size"].tolist(), strict=True):
             symbol = elf.string_at(strings, name)

@@ -11,17 +11,15 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from proa.outside.elf import MACHINES, PT_INTERP
 from proa.records.platform import Platform
 
 _MOST_LINKS = 40
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Source: System V ABI, e_machine, with class and byte order where Go has several ports of one machine.
 _MACHINES = {
-    (62, 2, 1): "amd64", (3, 1, 1): "386", (183, 2, 1): "arm64", (40, 1, 1): "arm", (243, 2, 1): "riscv64",
-    (21, 2, 1): "ppc64le", (21, 2, 2): "ppc64", (22, 2, 2): "s390x", (258, 2, 1): "loong64",
-    (8, 1, 1): "mipsle", (8, 1, 2): "mips", (8, 2, 1): "mips64le", (8, 2, 2): "mips64",
-}  # fmt: skip
-_PT_INTERP = 3
+    (machine, 2 if is_64 else 1, 1 if is_little else 2): name for name, (machine, is_64, is_little) in MACHINES.items()
+}
+"""By e_machine, EI_CLASS and EI_DATA."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +121,7 @@ def _elf_interpreter(head: bytes) -> str:
     size, count = struct.unpack_from(order + "HH", head, 54 if is_wide else 42)
     for number in range(min(count, 64)):
         entry = head[offset + number * size : offset + (number + 1) * size]
-        if len(entry) < (56 if is_wide else 32) or struct.unpack_from(order + "I", entry)[0] != _PT_INTERP:
+        if len(entry) < (56 if is_wide else 32) or struct.unpack_from(order + "I", entry)[0] != PT_INTERP:
             continue
         start, length = struct.unpack_from(order + ("Q16xQ" if is_wide else "I8xI"), entry, 8 if is_wide else 4)
         return head[start : start + min(length, 256)].split(b"\0")[0].decode(errors="replace")

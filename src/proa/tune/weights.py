@@ -11,12 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from proa.outside.elf import string_at, symbols
+from proa.outside.elf import STT_OBJECT, string_at, symbols
 from proa.outside.gobinary import GoBinary, open_go, package_of
 from proa.records.project import Main, Package
-
-_STT_OBJECT = 1
-"""Source: the ELF specification (gABI), symbol table."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +72,7 @@ def _data(binary: GoBinary, renamed: Mapping[str, str]) -> dict[str, int]:
     strings = binary.elf.content(binary.elf.sections[section.link])
     table = symbols(binary.elf, section)
     sizes: dict[str, int] = {}
-    for row in table[np.isin(table["section"], in_file) & ((table["info"] & 0xF) == _STT_OBJECT)]:
+    for row in table[np.isin(table["section"], in_file) & ((table["info"] & 0xF) == STT_OBJECT)]:
         path = package_of(string_at(strings, int(row["name"])))
         # The runtime's own hold the line tables and types of all.
         if path not in ("", "runtime"):
