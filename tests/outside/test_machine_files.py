@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proa.errors import NoSpace
+from proa.errors import NoSpace, NotWritable
 from proa.outside.machine import copy_file, is_stream, write_file
 
 
@@ -22,6 +22,18 @@ def test_a_full_device_is_told() -> None:
     with pytest.raises(NoSpace):
         write_file(Path("/dev/full"), b"x")
     assert Path("/dev/full").is_char_device()
+
+
+def test_a_folder_in_the_way_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(NotWritable):
+        write_file(tmp_path / "a", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_script_can_be_run_as_soon_as_it_appears(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"#!/bin/sh\n", mode=0o755)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize(("place", "expected"), [("/dev/stdout", True), ("/dev/null", True), ("/etc", False)])

@@ -18,7 +18,7 @@ import msgspec
 
 from proa.analyze.header import header
 from proa.errors import NotWritable
-from proa.outside.gomodule import write_file
+from proa.outside.machine import make_folder, write_file
 from proa.records.project import Graph, Package
 
 _FORMAT = "proa/graph/v3"
@@ -144,4 +144,5 @@ def _has_folders(graph: Graph) -> bool:
 
 def _write(file: Path, kept: Graph | _Kept) -> None:
     with suppress(NotWritable):
+        make_folder(file.parent)
         write_file(file, msgspec.json.encode(kept))

@@ -8,19 +8,18 @@ and the program shows the real version (docs/decisions/0003-module-at-version.md
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from proa.errors import ModuleMissing, NoSpace, NotWritable, WrongInput, WrongUsage
+from proa.errors import ModuleMissing, WrongInput, WrongUsage
 from proa.outside.go import Go, module_cache
 from proa.outside.golist import read_complaint
 from proa.outside.gomod import ModFile, read_mod
+from proa.outside.machine import make_folder, write_file
 
 WRAPPER = "proa.invalid/program"
 """The name of the module that requires it; `.invalid` can never be somebody's (RFC 2606)."""
@@ -125,6 +124,7 @@ def _download(
 ) -> _Download:
     """Ask for every module that could hold the package, at once, and take the longest that does, as go does."""
     directory = home / "ask"
+    make_folder(directory)
     write_file(directory / "go.mod", f"module {WRAPPER}\n".encode())
     ran = go.call(
         ["mod", "download", "-json", *(f"{name}@{version}" for name in names)],
@@ -171,23 +171,8 @@ def _has_package(module_directory: Path, package: str, module: str) -> bool:
 def _write_wrapper(directory: Path, found: _Download, said: ModFile) -> None:
     """Write go.mod once; the go command adds go.sum, and to go.mod what an older module leaves out."""
     if not (directory / "go.mod").is_file():
+        make_folder(directory)
         write_file(directory / "go.mod", wrapper_text(found.path, found.version, said).encode())
-
-
-def write_file(file: Path, content: bytes) -> None:
-    """Write a file whole, by rename, with the folders above it. Raises NoSpace, NotWritable."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-        try:
-            partial.write_bytes(content)
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"no space left while writing {file}") from error
-        raise NotWritable(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _default_keep(environ: Mapping[str, str]) -> Path:

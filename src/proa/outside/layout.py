@@ -23,6 +23,7 @@ from typing import BinaryIO
 import msgspec
 
 from proa.errors import BaseUnfit, ImageMissing, NotWritable
+from proa.outside.machine import write_file
 from proa.outside.manifests import (
     DOCUMENT_BYTES,
     check_platform,
@@ -231,9 +232,9 @@ def _write(
         for blob in stored_blobs(image, store):
             _copy(store.blob_path(blob.digest), _blob_path(folder, blob.digest))
     if not (folder / "oci-layout").exists():
-        _replace(folder / "oci-layout", MARKER)
+        write_file(folder / "oci-layout", MARKER)
     if entries != tuple(there):
-        _replace(index, encode_index(entries))
+        write_file(index, encode_index(entries))
     replaced = [entry for entry in there if entry not in entries]
     _forget(folder, replaced, entries)
 
@@ -274,16 +275,6 @@ def _copy(source: Path, target: Path) -> None:
         scratch.replace(target)
     except FileNotFoundError as error:
         raise ImageMissing(f"blob {source.name} is not in the local store") from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
     finally:
         with suppress(OSError):
             scratch.unlink()

@@ -82,7 +82,7 @@ def code_identity() -> str:
     return whole.hexdigest()
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file so that it appears whole or not at all. Raises NoSpace, NotWritable."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -91,9 +91,13 @@ def write_file(path: Path, content: bytes) -> None:
                 path.write_bytes(content)
                 return
             scratch.write_bytes(content)
+            if mode is not None:
+                scratch.chmod(mode)
             scratch.replace(path)
     except FileNotFoundError as error:
         raise NotWritable(f"{path.parent} does not exist", hint="make the folder first") from error
+    except OSError as error:
+        raise NotWritable(f"{path} cannot be written: {error.strerror}") from error
     finally:
         with suppress(OSError):
             scratch.unlink()
@@ -127,3 +131,5 @@ def make_folder(path: Path) -> None:
             path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise NotWritable(f"{path} is a file, not a folder") from error
+    except OSError as error:
+        raise NotWritable(f"{path} cannot be made: {error.strerror}") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shlex
 import shutil
 import sys
@@ -24,6 +23,7 @@ import msgspec
 
 from proa.errors import ToolFailed, ToolMissing, UnknownPlatform
 from proa.outside.command import Run, run
+from proa.outside.machine import write_file
 from proa.outside.store import disk_errors
 from proa.records.binary import Libc
 from proa.records.platform import Platform
@@ -196,14 +196,7 @@ def _write_script(file: Path, commands: str) -> None:
     with suppress(OSError, UnicodeDecodeError):
         if file.read_text(encoding="utf-8") == text and os.access(file, os.X_OK):
             return
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.chmod(0o755)
-        partial.replace(file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_file(file, text.encode(), mode=0o755)
 
 
 def found_compilers(cc: str, cxx: str, environ: Mapping[str, str], *, run: Run = run) -> Compilers:
