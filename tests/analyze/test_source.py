@@ -149,3 +149,11 @@ def test_a_folder_with_an_at_sign_is_a_folder(tree):
 def test_any_word_is_a_source_or_a_plain_error(tmp_path_factory, word):
     with suppress(ProaError):
         split_source([word], directory=tmp_path_factory.getbasetemp(), environ={"GOWORK": "off"})
+
+
+def test_a_finished_program_is_not_a_source_but_can_be_shipped(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_bytes(b"\x7fELF...")
+    for word in ("hello", "./hello"):
+        with pytest.raises(WrongUsage, match="is a finished program") as told:
+            split_source((word,), directory=tmp_path, environ={})
+        assert told.value.hint == f"proa ship --binary {word} makes an image of it"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes import elf_files
 from fakes.dynamic_files import GLIBC, dynamic_file, glibc_root, put_file
+from fakes.elf_files import BUILD_ID, Form
 from proa.build.prebuilt import finish_prebuilt, inspect_program
 from proa.errors import BinaryDamaged, BuildFailed, WrongInput, WrongUsage
 from proa.outside.store import Store
@@ -85,3 +87,12 @@ def test_a_table_of_endless_length_is_refused(tmp_path: Path) -> None:
     struct.pack_into("<H", content, 60, 0xFFFF)
     with pytest.raises(BinaryDamaged):
         inspect_program(put_file(tmp_path, "app", bytes(content)))
+
+
+def test_damage_that_is_found_late_is_told_with_the_name(tmp_path: Path) -> None:
+    note = elf_files.program(Form())
+    at = note.index(BUILD_ID) - 16
+    assert note[at + 12 : at + 16] == b"GNU\0"
+    file = put_file(tmp_path, "api", note[:at] + b"\xff\xff\0\0" + note[at + 4 :])
+    with pytest.raises(BinaryDamaged, match=r"^api: "):
+        finish_prebuilt(file, name="api", platform=AMD64, settings=BuildSettings(), store=Store(tmp_path / "store"))

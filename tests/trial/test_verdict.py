@@ -50,6 +50,7 @@ def answered(status, *, speaks="http", **fields):
             "not-ready", "listens only on [::1]:8080", id="loopback",
         ),
         pytest.param(seen(), "started", "opened no port", id="a worker"),
+        pytest.param(ended("", status=139), "failed", "and printed nothing", id="dies in silence"),
         pytest.param(seen(expects_port=True), "failed", "never listened", id="a server that never listens"),
         pytest.param(seen(output="dial tcp: lookup db on 127.0.0.1:53: no such host"), "not-ready", "db", id="waits for its database"),
         pytest.param(seen(exec_errno=errno.ENOENT, program=Program(path="/app")), "failed", "/app is not in the image", id="no program"),

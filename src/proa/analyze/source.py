@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from proa.errors import NoProject, WrongUsage
+from proa.outside.elf import is_elf
 from proa.outside.go import find_upward, workspace_file
 from proa.outside.gomod import read_mod
 
@@ -121,6 +122,8 @@ def _local(word: str, here: Path, environ: Mapping[str, str]) -> Iterator[tuple[
     folder = (here / ("." if word == "..." else stem)).resolve()
     if folder.is_file() and folder.suffix == ".go":
         raise WrongUsage(f"{word} is a file", hint=f"name its folder: {os.path.relpath(folder.parent, here)}")
+    if folder.is_file() and is_elf(folder):
+        raise WrongUsage(f"{word} is a finished program", hint=f"proa ship --binary {word} makes an image of it")
     if not folder.is_dir():
         raise WrongUsage(f"there is no folder {word}", hint="SOURCE is a folder, a package in it, or path@version")
     roots = _roots(folder, dots, environ)

@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -63,10 +63,8 @@ class Prebuilt(msgspec.Struct, frozen=True, kw_only=True):
 def inspect_program(file: Path) -> Prebuilt:
     """Read what a program is. Raises WrongUsage, BinaryDamaged, NotWritable."""
     _refuse(file)
-    try:
+    with _named(file):
         return _inspected(file)
-    except BinaryDamaged as error:
-        raise BinaryDamaged(f"{file.name}: {error.what}") from error
 
 
 def _inspected(file: Path) -> Prebuilt:
@@ -188,19 +186,29 @@ def finish_prebuilt(
         copy = folder / "linked"
         with disk_errors(copy):
             shutil.copyfile(file, copy)
-        return finish(
-            copy,
-            name=name,
-            platform=platform,
-            settings=settings,
-            store=store,
-            language=what.language,
-            libc=what.libc,
-            compiler=what.compiler,
-            uses_cgo=what.language == "go" and bool(what.libc),
-            runtime_files=files,
-            findings=findings,
-        )
+        with _named(file):
+            return finish(
+                copy,
+                name=name,
+                platform=platform,
+                settings=settings,
+                store=store,
+                language=what.language,
+                libc=what.libc,
+                compiler=what.compiler,
+                uses_cgo=what.language == "go" and bool(what.libc),
+                runtime_files=files,
+                findings=findings,
+            )
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Say which file is damaged."""
+    try:
+        yield
+    except BinaryDamaged as error:
+        raise BinaryDamaged(f"{file.name}: {error.what}") from error
 
 
 def _dropped(file: Path) -> Iterator[Finding]:

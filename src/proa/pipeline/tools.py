@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 
 from proa.errors import ProaError
@@ -11,6 +10,7 @@ from proa.outside.access import Access
 from proa.outside.command import run
 from proa.outside.docker import daemon_version
 from proa.outside.go import find_go
+from proa.outside.sandbox import find_program
 from proa.outside.zig import find_zig
 from proa.records.tool import Tool
 
@@ -63,8 +63,8 @@ def _zig(environ: Mapping[str, str]) -> Tool:
 
 
 def _program(name: str, question: tuple[str, ...], gives: str, without: str, *, environ: Mapping[str, str]) -> Tool:
-    path = shutil.which(name, path=environ.get("PATH"))
-    if path is None:
+    path = find_program(name, environ)
+    if not path:
         return Tool(name=name, is_found=False, gives=gives, without=without)
     try:
         said = run([path, *question], env=environ, timeout_s=5.0, accept=None).text

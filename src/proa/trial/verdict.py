@@ -171,7 +171,9 @@ def _ended(seen: Observations) -> Judgement:
     if is_usage(seen.output) and not seen.expects_port and not _has_crashed(seen):
         return Judgement("started", f"it explains its use and {how}", "give it arguments with trial.args")
     last = _last_line(seen.output)
-    return Judgement("failed", f"it {how}" + (f": {last}" if last else ""), "its own last lines say why")
+    if not last:
+        return Judgement("failed", f"it {how} and printed nothing", "ship it with --no-trial and run it by hand")
+    return Judgement("failed", f"it {how}: {last}", "its own last lines say why")
 
 
 def _has_crashed(seen: Observations) -> bool:
