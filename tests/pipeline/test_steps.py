@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proa.errors import TrialFailed, TrialRequired, WrongConfiguration, WrongUsage
 from proa.outside.access import Access
 from proa.outside.store import Store
-from proa.pipeline import steps
+from proa.pipeline import steps, trials
 from proa.pipeline.plan import Bench
 from proa.pipeline.ship import judge
 from proa.records.configuration import TrialSettings
@@ -81,13 +81,13 @@ def test_different_inputs_have_different_keys(one, other):
     ("text", "expected"), [("1", 1), ("512Mi", 512 << 20), ("1Gi", 1 << 30), ("2G", 2 * 10**9), (" 64Ki ", 65536)]
 )
 def test_memory_is_written_as_kubernetes_writes_it(text, expected):
-    assert steps.memory_bytes(text) == expected
+    assert trials.memory_bytes(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5Gi", "512MB", "lots", "1" * 40, "٣Mi"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(WrongConfiguration, match=r"trial\.memory"):
-        steps.memory_bytes(text)
+        trials.memory_bytes(text)
 
 
 @pytest.mark.parametrize("text", ["now", "-1", "1.5", "9" * 12, "٣"])
@@ -97,8 +97,8 @@ def test_a_source_date_that_is_no_number_is_refused(text):
 
 
 def test_what_the_settings_say_of_the_trial_goes_before_what_the_source_says():
-    asked = steps.probe_of(TrialSettings(routes=("/mine",), server=False), routes=("/found",), may_listen=True)
-    found = steps.probe_of(TrialSettings(), routes=("/found",), may_listen=True)
+    asked = trials.probe_of(TrialSettings(routes=("/mine",), server=False), routes=("/found",), may_listen=True)
+    found = trials.probe_of(TrialSettings(), routes=("/found",), may_listen=True)
     assert (asked.routes, asked.is_server) == (("/mine",), False)
     assert found.routes == ("/found",)
 

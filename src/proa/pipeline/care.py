@@ -9,7 +9,7 @@ from proa.outside import store_care
 from proa.outside.machine import store_root
 from proa.outside.manifests import read_config, stored_manifests
 from proa.outside.store import Store
-from proa.pipeline.steps import memory_bytes
+from proa.pipeline.trials import memory_bytes
 from proa.records.evidence import Finding
 from proa.records.listing import Listing, StoredImage
 from proa.records.oci import Descriptor, Manifest
@@ -54,13 +54,13 @@ def check_store(*, environ: Mapping[str, str], repair: bool) -> tuple[Finding, .
 def prune_store(*, environ: Mapping[str, str], limit: str, everything: bool, now_s: float) -> store_care.Pruned:
     """Remove what has not been used for longest until the store fits into ``limit`` (``10Gi``)."""
     store = Store(store_root(environ))
-    return store_care.prune(store, limit_bytes=memory_bytes(limit), now_s=now_s, everything=everything)
+    return store_care.prune(store, limit_bytes=memory_bytes(limit, name="--limit"), now_s=now_s, everything=everything)
 
 
 def keep_within(store: Store, *, environ: Mapping[str, str]) -> None:
     """Let the store not grow above PROA_CACHE_LIMIT (10Gi): the least recently used goes."""
     text = environ.get("PROA_CACHE_LIMIT", "")
-    limit_bytes = memory_bytes(text) if text else store_care.LIMIT_BYTES
+    limit_bytes = memory_bytes(text, name="PROA_CACHE_LIMIT") if text else store_care.LIMIT_BYTES
     held = store_care.usage(store)
     if held.blob_bytes + held.stage_bytes > limit_bytes:
         store_care.prune(store, limit_bytes=limit_bytes, now_s=time.time())

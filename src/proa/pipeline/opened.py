@@ -15,7 +15,7 @@ import msgspec
 
 from proa import build, pack
 from proa.errors import LibraryMissing
-from proa.pipeline import steps
+from proa.pipeline import steps, trials
 from proa.pipeline.prebuilt import library_path
 from proa.pipeline.steps import Work, key_of
 from proa.records.binary import Binary
@@ -48,7 +48,7 @@ def pack_and_try(
     """Return the image, its trial, and the program and needs with what was added on the way."""
     if not binary.runtime_files:
         packed = steps.pack_image(work, binary, needs, project=project, base=base)
-        return binary, needs, packed, steps.try_program(work, packed.image, project, needs) if should_try else None
+        return binary, needs, packed, trials.try_program(work, packed.image, project, needs) if should_try else None
     key = key_of("opened", binary, work.plan.settings.trial)
     opened = _kept(work, key)
     whole = _extended(work, binary, opened)
@@ -58,7 +58,7 @@ def pack_and_try(
         packed = steps.pack_image(work, whole, needs, project=project, base=base)
         if not should_try:
             return whole, needs, packed, None
-        tried = steps.try_program(work, packed.image, project, needs)
+        tried = trials.try_program(work, packed.image, project, needs)
         more = _merged(opened, asked_for(tried))
         extended = _extended(work, binary, more) if more != opened and rounds_left else whole
         if extended.runtime_files == whole.runtime_files:

@@ -11,7 +11,7 @@ from proa import pack
 from proa.errors import WrongUsage
 from proa.outside.images import fetch_image, located
 from proa.outside.machine import copy_file, make_folder, this_platform
-from proa.pipeline import steps
+from proa.pipeline import steps, trials
 from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
 from proa.records.analysis import Analysis
 from proa.records.binary import Binary
@@ -96,9 +96,9 @@ def try_reference(image: str, request: Request, *, environ: Mapping[str, str], p
     with bench.store.using():
         progress(f"fetching {image}")
         manifest = fetch_image(located(image), platform, store=bench.store, access=bench.access)
-        limits, probe = steps.limits_of(settings.trial), steps.probe_of(settings.trial)
+        limits, probe = trials.limits_of(settings.trial), trials.probe_of(settings.trial)
         progress(f"trying {image}")
-        return steps.run_image(bench, manifest, platform, settings.trial.engine, limits=limits, probe=probe)
+        return trials.run_image(bench, manifest, platform, settings.trial.engine, limits=limits, probe=probe)
 
 
 def encode_records(records: Sequence[msgspec.Struct]) -> bytes:

@@ -32,6 +32,7 @@ from proa.outside.machine import this_platform
 from proa.pipeline import steps
 from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Plan, Say, lay_plans, open_bench
+from proa.pipeline.trials import try_program
 from proa.pipeline.tune_step import Job, Known, Made, Tried, benchmark, make_step, measure, pack_step
 from proa.records.platform import Platform
 from proa.records.request import Request
@@ -234,7 +235,7 @@ def _run_again(job: Job, known: Known, tried: Sequence[Tried]) -> list[Tried]:
             trials, benchmark_s = one.trials, one.benchmark_s
             if one.image is not None and trials and trials[0].ready_s is not None:
                 quiet = msgspec.structs.replace(one.work, bench=_quiet(job.bench))
-                trials = (*trials, steps.try_program(quiet, one.image, known.project, known.needs, run=number))
+                trials = (*trials, try_program(quiet, one.image, known.project, known.needs, run=number))
             if benchmark_s:
                 seconds, _ = benchmark(job, _quiet(job.bench), one.binary)
                 benchmark_s = (*benchmark_s, *((seconds,) if seconds is not None else ()))

@@ -15,7 +15,7 @@ from proa.errors import BinaryDamaged, BuildFailed, LibraryMissing, NotStatic, T
 from proa.outside import elf
 from proa.outside.command import last_lines, run
 from proa.outside.machine import copy_file
-from proa.pipeline import steps
+from proa.pipeline import steps, trials
 from proa.pipeline.plan import Bench, Plan, lay_plans
 from proa.records.binary import Binary
 from proa.records.evidence import Needs
@@ -186,7 +186,7 @@ def measure(job: Job, made: Made) -> tuple[Measured, Tried]:
     binary = made.binary
     trial = None
     if made.image is not None and job.request.should_try:
-        trial = steps.try_program(made.work, made.image, made.known.project, made.known.needs, run=1)
+        trial = trials.try_program(made.work, made.image, made.known.project, made.known.needs, run=1)
     benchmark_s, complaint = benchmark(job, made.work.bench, binary) if job.command else (None, "")
     beside_bytes = sum({file.digest: file.bytes for file in binary.runtime_files}.values())
     measured = Measured(
