@@ -9,6 +9,7 @@ import pytest
 from proa.analyze import native
 from proa.errors import NoProgram, NoProject, SeveralMains, WrongUsage
 from proa.outside.cargo import Crate
+from proa.records.configuration import BuildSettings
 
 
 def system(folder: Path, source: str = ".", wanted: str = "auto") -> str | None:
@@ -128,3 +129,15 @@ def test_a_name_that_no_program_or_several_have_is_refused():
     assert chosen(crates, program="b/run") == ["run"]
     with pytest.raises(NoProgram, match="no package"):
         chosen([crate("api")], "/elsewhere")
+
+
+def test_settings_that_do_nothing_to_a_project_are_told():
+    asked = BuildSettings(
+        flags=("-v",), tags=("x",), cgo="on", program="src/a", arguments=("B=1",), cflags=("-Os",), ldflags=("-s",)
+    )
+    for system in ("make", "cmake", "meson", "cargo"):
+        told = [finding.message.partition(" ")[0] for finding in native.unused_settings(asked, system)]
+        assert told == ["build.flags", "build.tags", "build.cgo"]
+    told = [finding.message.partition(" ")[0] for finding in native.unused_settings(asked, "go")]
+    assert told == ["build.program", "build.arguments"]
+    assert native.unused_settings(BuildSettings(cc="gcc", strip="all"), "make") == ()

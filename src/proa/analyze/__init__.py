@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from proa.analyze.facts import read_facts
     from proa.analyze.graph import list_graph, modules_of, packages_of, part_of
     from proa.analyze.key import content_key, imports_key
-    from proa.analyze.native import cargo_mains, find_system, folder_of, native_main
+    from proa.analyze.native import cargo_mains, find_system, folder_of, native_main, unused_settings
     from proa.analyze.needs import find_needs
     from proa.analyze.project import read_project
     from proa.analyze.with_c import Asked, WithC, included_digest, list_graph_with_c
@@ -37,6 +37,7 @@ __all__ = [
     "part_of",
     "read_facts",
     "read_project",
+    "unused_settings",
 ]
 
 _HOMES = {
@@ -60,6 +61,7 @@ _HOMES = {
     "part_of": "proa.analyze.graph",
     "read_facts": "proa.analyze.facts",
     "read_project": "proa.analyze.project",
+    "unused_settings": "proa.analyze.native",
 }
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +14,8 @@ from proa.errors import NoProgram, NoProject, SeveralMains, WrongUsage
 from proa.outside.cargo import Crate
 from proa.outside.go import find_upward
 from proa.records.binary import Language
-from proa.records.configuration import BuildSystem
+from proa.records.configuration import BuildSettings, BuildSystem
+from proa.records.evidence import Finding
 from proa.records.project import Main, Native, System
 
 MARKS: dict[System, tuple[str, ...]] = {
@@ -132,6 +134,28 @@ def language_of(system: System, names: Iterable[str]) -> Language:
     ('c++', 'c')
     """
     return _LANGUAGES.get(system) or ("c++" if any(name.endswith(_CXX) for name in names) else "c")
+
+
+_FOR_GO = {
+    "flags": "use build.arguments, build.cflags or build.ldflags",
+    "tags": "use build.arguments",
+    "cgo": "leave it out",
+}
+_FOR_OTHERS = {"program": "name the package: `proa ship ./cmd/NAME`", "arguments": "use build.flags"}
+
+
+def unused_settings(build: BuildSettings, system: System | Literal["go"]) -> tuple[Finding, ...]:
+    """Return a finding for each setting that does nothing where this system builds the project.
+
+    >>> unused_settings(BuildSettings(tags=("x",)), "make")[0].message
+    'build.tags is not used: make builds this project'
+    """
+    default = BuildSettings()
+    return tuple(
+        Finding(id="build.unused-setting", message=f"build.{name} is not used: {system} builds this project", hint=hint)
+        for name, hint in (_FOR_OTHERS if system == "go" else _FOR_GO).items()
+        if getattr(build, name) != getattr(default, name)
+    )
 
 
 def native_main(folder: Path, system: System, *, program: str, names: Iterable[str]) -> tuple[Main, Native]:

@@ -141,7 +141,7 @@ def _plan(
         platforms=platforms,
         graphs=tuple(Graph(mains=(main,), packages=(), modules=(), platform=str(one)) for one in platforms),
         keys=tuple(keys),
-        findings=loaded.findings,
+        findings=(*loaded.findings, *analyze.unused_settings(settings.build, native.system)),
         native=native,
     )
 

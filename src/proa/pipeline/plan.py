@@ -206,7 +206,11 @@ def _plan(
         platforms=platforms,
         graphs=graphs,
         keys=tuple(keys),
-        findings=(*loaded.findings, *c_findings(graphs[0], resolved[0].compilers)),
+        findings=(
+            *loaded.findings,
+            *analyze.unused_settings(settings.build, "go"),
+            *c_findings(graphs[0], resolved[0].compilers),
+        ),
     )
 
 
