@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from proa import analyze, build, pack
-from proa.build.flags import split, tags_of, without
-from proa.errors import BinaryDamaged, BuildFailed, ModuleMissing, ProaError, ToolTooOld, WrongInput, WrongUsage
-from proa.outside.build_constraints import Context, read_context, read_folder
+from proa import analyze, pack
+from proa.build.flags import tags_of
+from proa.errors import BinaryDamaged, ProaError, WrongUsage
 from proa.outside.configuration import NAMES, find_configuration
 from proa.outside.configuration_writing import plan_change, write_change
-from proa.outside.go import module_cache, read_setting
-from proa.outside.golist import build_environment, list_flags
 from proa.pipeline import steps
 from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Plan, Say, lay_plans, open_bench
-from proa.pipeline.with_c import list_programs, resolve
+from proa.pipeline.tag_listing import (
+    REFUSALS,
+    Candidate,
+    constraints_of,
+    context_of,
+    first_line,
+    list_tags,
+    own_tags,
+    plan_with,
+)
 from proa.records.binary import Binary
 from proa.records.evidence import Finding
 from proa.records.project import Package
@@ -29,12 +34,8 @@ from proa.records.tuning import Tag, TagTuning
 from proa.tune import tags as judge
 from proa.tune.weights import Weights, weigh
 
-_MOST_AT_ONCE = 4
-"""Calls of ``go list`` side by side; each keeps one to two cores busy (arbitrary)."""
 _MOST_ASKED = 100
 """Tags the go command is asked about, at half a second each (arbitrary; prometheus has 30)."""
-_REFUSALS = (BuildFailed, WrongInput, ModuleMissing, ToolTooOld)
-"""What a tag can make of a program that builds without it; anything else ends the whole."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +43,6 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     bytes: int
     compressed_bytes: int
-
-
-class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag that changes what is compiled, and the plan with it."""
-
-    found: judge.Found
-    plan: Plan
-    change: judge.Difference
-    meaning: str
 
 
 def tune_tags(
@@ -80,15 +72,15 @@ def _tune(bench: Bench, plan: Plan, *, limit: int, only: Sequence[str], wanted: 
     if plan.native is not None or plan.main.language != "go":
         raise WrongUsage(f"{plan.main.import_path} is not built from Go source: build tags are the go command's")
     before = analyze.packages_of(plan.main, plan.graphs[0])
-    context, own = _context(plan), _own_tags(plan)
+    context, own = context_of(plan), own_tags(plan)
     bench.say("reading the build constraints")
-    found = judge.find_tags(_places(plan, before), words=context.words, own=context.tags)
+    found = judge.find_tags(constraints_of(plan, before), words=context.words, own=context.tags)
     _check_names([*only, *wanted], [one.name for one in found])
     plain = steps.build_program(_work(bench, plan), 0)
     base = _measured(bench, plan, plain)
     asked = sorted((one for one in found if not one.reason), key=lambda one: (one.name not in only, -one.leaves))
-    listed = _list(bench, plan, asked[:_MOST_ASKED], before, own)
-    candidates = {one.found.name: one for one in listed.values() if isinstance(one, _Candidate)}
+    listed = list_tags(bench, plan, asked[:_MOST_ASKED], before, own)
+    candidates = {one.found.name: one for one in listed.values() if isinstance(one, Candidate)}
     expected = _expected(bench, plan, plain, before, candidates)
     chosen = [name for name in judge.in_order(expected) if not only or name in only]
     chosen = chosen if only else chosen[:limit]
@@ -135,27 +127,6 @@ def _check_names(names: Iterable[str], known: Sequence[str]) -> None:
             raise WrongUsage(f"no file of the program knows the tag {name!r}", hint=guess)
 
 
-def _context(plan: Plan) -> Context:
-    main, settings = plan.main, plan.settings.build
-    return read_context(
-        main.import_path,
-        go=plan.go,
-        directory=Path(main.module_directory or main.directory),
-        environment={**build_environment(plan.platforms[0], settings), **dict(main.go_environment)},
-        flags=[*list_flags(settings), *main.go_flags],
-    )
-
-
-def _places(plan: Plan, packages: Iterable[Package]) -> list[judge.Constrained]:
-    found = []
-    for package in packages:
-        lines = {
-            name: [(line.line, line.text) for line in lines] for name, lines in read_folder(package.directory).items()
-        }
-        found += judge.constrained(package, lines, main=plan.main, root=plan.main.module_directory)
-    return found
-
-
 def _work(bench: Bench, plan: Plan) -> steps.Work:
     return steps.Work(bench=bench, plan=plan, log=steps.Log())
 
@@ -164,73 +135,8 @@ def _numbered(bench: Bench, what: str) -> Bench:
     return msgspec.structs.replace(bench, say=lambda said: bench.say(f"{what}: {said}"))
 
 
-def _list(
-    bench: Bench, plan: Plan, found: Sequence[judge.Found], before: Sequence[Package], own: Sequence[str]
-) -> dict[str, _Candidate | ProaError]:
-    """Ask the go command for the import graph with each tag; what it refuses is the tag's answer."""
-
-    def ask(one: judge.Found) -> _Candidate | ProaError:
-        bench.say(f"asking the go command what {one.name} leaves out")
-        try:
-            varied = _varied(bench, plan, [*own, one.name])
-        except _REFUSALS as error:
-            return error
-        after = analyze.packages_of(varied.main, varied.graphs[0])
-        change = judge.difference(before, after)
-        return _Candidate(
-            found=one, plan=varied, change=change, meaning=judge.meaning_of(one.name, change, before, after)
-        )
-
-    with ThreadPoolExecutor(min(_MOST_AT_ONCE, bench.jobs)) as pool:
-        waiting = {one.name: pool.submit(ask, one) for one in found}
-        try:
-            return {name: future.result() for name, future in waiting.items()}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _varied(bench: Bench, plan: Plan, tags: Sequence[str]) -> Plan:
-    """Return the plan of the same program, on its first platform, with exactly these tags of the user's."""
-    main, platform = plan.main, plan.platforms[0]
-    flags = tuple(without(plan.asked.flags, "tags"))
-    settings = msgspec.structs.replace(plan.asked, tags=tuple(dict.fromkeys(tags)), flags=flags)
-    graph = list_programs(
-        [f"{main.import_path}@{main.module_version}" if main.module_version else main.directory],
-        directory=Path(main.directory),
-        platform=platform,
-        go=plan.go,
-        settings=settings,
-        store=bench.store,
-    )
-    same = [one for one in graph.mains if one.import_path == main.import_path]
-    if not same:
-        raise BuildFailed(f"{main.import_path} is no program with -tags {','.join(tags)}")
-    # A tag may leave out the last package that is written in C.
-    resolved = resolve(settings, graph, platform, go=plan.go, store=bench.store)
-    words = build.words_of(resolved.settings, git=plan.git, go=plan.go, found=resolved.compilers)
-    extra = [msgspec.json.encode(one, order="deterministic").decode() for one in (resolved.settings, words, plan.git)]
-    key = analyze.content_key(graph, same[0], extra=[*extra, *build.compiler_identity(resolved.compilers)])
-    return msgspec.structs.replace(
-        plan,
-        main=same[0],
-        settings=msgspec.structs.replace(plan.settings, build=resolved.settings),
-        asked=settings,
-        builds=(),
-        platforms=plan.platforms[:1],
-        graphs=(graph,),
-        keys=(key,),
-    )
-
-
-def _own_tags(plan: Plan) -> tuple[str, ...]:
-    """Return the tags the user sets: in flags, in proa.yaml, or in GOFLAGS, where the first of these sets any."""
-    goflags = plan.asked.env.get("GOFLAGS", "") or read_setting("GOFLAGS", plan.go)
-    return tags_of(plan.asked.flags) or plan.asked.tags or tags_of(split(goflags, where="GOFLAGS"))
-
-
 def _expected(
-    bench: Bench, plan: Plan, binary: Binary, before: Sequence[Package], candidates: Mapping[str, _Candidate]
+    bench: Bench, plan: Plan, binary: Binary, before: Sequence[Package], candidates: Mapping[str, Candidate]
 ) -> dict[str, int]:
     """Return about what each tag that leaves something out will save."""
     shrinking = {name: one for name, one in candidates.items() if one.change.can_shrink}
@@ -253,7 +159,7 @@ def _expected(
 def _settled(
     plan: Plan,
     found: judge.Found,
-    listed: _Candidate | ProaError | None,
+    listed: Candidate | ProaError | None,
     expected: Mapping[str, int],
     *,
     is_chosen: bool,
@@ -265,9 +171,7 @@ def _settled(
         reason = found.reason or f"more than {_MOST_ASKED} tags change what is compiled, and others change more files"
         return _tag(found, state="skipped", reason=reason, beside=found.beside, meaning=known)
     if isinstance(listed, ProaError):
-        return _tag(
-            found, state="failed", reason=_first_line(listed, plan), meaning=judge.known_tag(found.name).meaning
-        )
+        return _tag(found, state="failed", reason=first_line(listed, plan), meaning=judge.known_tag(found.name).meaning)
     reason = "" if listed.change.can_shrink else "the go command compiles no file less with it"
     if not reason and not is_chosen:
         reason = "not asked for" if has_only else "not measured: --limit was reached, and others promise more"
@@ -281,7 +185,7 @@ def _tag(found: judge.Found, **fields: object) -> Tag:
     )
 
 
-def _changed(one: _Candidate, expected: int, **fields: object) -> Tag:
+def _changed(one: Candidate, expected: int, **fields: object) -> Tag:
     return _tag(
         one.found,
         left_out=one.change.left_out,
@@ -294,12 +198,12 @@ def _changed(one: _Candidate, expected: int, **fields: object) -> Tag:
     )
 
 
-def _built(bench: Bench, one: _Candidate, base: Measured, expected: int) -> Tag:
+def _built(bench: Bench, one: Candidate, base: Measured, expected: int) -> Tag:
     """Build with one tag and measure; a build that fails is the tag's result."""
     try:
         size = _measured(bench, one.plan, steps.build_program(_work(bench, one.plan), 0))
-    except _REFUSALS as error:
-        return _changed(one, expected, state="failed", reason=_first_line(error, one.plan))
+    except REFUSALS as error:
+        return _changed(one, expected, state="failed", reason=first_line(error, one.plan))
     return _changed(
         one,
         expected,
@@ -337,8 +241,8 @@ def _joined(
 
     def packages(wanted: Sequence[str]) -> tuple[Package, ...] | None:
         try:
-            varied = _varied(bench, plan, [*own, *wanted])
-        except _REFUSALS:
+            varied = plan_with(bench, plan, [*own, *wanted])
+        except REFUSALS:
             return None
         return analyze.packages_of(varied.main, varied.graphs[0])
 
@@ -367,11 +271,11 @@ def _together(
     if not names:
         return None, ()
     try:
-        varied = _varied(bench, plan, [*own, *names])
+        varied = plan_with(bench, plan, [*own, *names])
         binary = steps.build_program(_work(_numbered(bench, "together"), varied), 0)
         return _measured(bench, varied, binary), ()
-    except _REFUSALS as error:
-        return None, (_not_together(names, _first_line(error, plan)),)
+    except REFUSALS as error:
+        return None, (_not_together(names, first_line(error, plan)),)
 
 
 def _not_together(names: Sequence[str], why: str) -> Finding:
@@ -381,14 +285,6 @@ def _not_together(names: Sequence[str], why: str) -> Finding:
         message=f"{', '.join(names)} do not build together: {why}",
         hint="set them one by one",
     )
-
-
-def _first_line(error: ProaError, plan: Plan) -> str:
-    """Return the first line a tool said that is more than a heading, without the folders of this machine."""
-    said = (line.strip() for line in error.output.splitlines())
-    line = next((line for line in said if line and not line.startswith("#")), error.what)
-    cache = module_cache(plan.go)
-    return line.replace(f"{cache}/", "") if cache else line
 
 
 def write_tags(
@@ -410,7 +306,7 @@ def write_tags(
         _check_names(names, [tag.name for tag in tuned[0].tags])
         file = _writable(plan, request, environ)
         tags = tuple(dict.fromkeys((*own, *names)))
-        steps.build_program(_work(_numbered(bench, "as it will be written"), _varied(bench, plan, tags)), 0)
+        steps.build_program(_work(_numbered(bench, "as it will be written"), plan_with(bench, plan, tags)), 0)
         place = plan.origins.get("build.tags", "").partition(" programs.")[2]
         settings = {"build": {"tags": tags}}
         write_change(plan_change(file, {"programs": {place: settings}} if place else settings))
