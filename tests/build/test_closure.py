@@ -72,6 +72,17 @@ def test_a_runpath_switches_the_rpath_off(tmp_path: Path, root: Path) -> None:
     assert search(app(tmp_path, needed=["liba.so"], rpath="/one", runpath="/two"), root)[1:] == ["/two/liba.so"]
 
 
+def test_what_lies_below_tmp_moves_to_where_containers_keep_it(tmp_path: Path, root: Path) -> None:
+    put_file(root, "/tmp/build/liba.so", dynamic_file(needed=["libb.so"], runpath="$ORIGIN/sub"))
+    put_file(root, "/tmp/build/sub/libb.so", dynamic_file())
+    folder = "/lib/x86_64-linux-gnu"
+    for told in ({"rpath": "/tmp/build"}, {"runpath": "/tmp/build"}):
+        found = search(app(tmp_path, needed=["liba.so"], **told), root)
+        assert found[1:] == [f"{folder}/liba.so", f"{folder}/sub/libb.so"]
+    # By its path it is found nowhere else.
+    assert search(app(tmp_path, needed=["/tmp/build/liba.so"]), root)[1:][0] == "/tmp/build/liba.so"
+
+
 def test_rpath_comes_before_the_environment_and_that_before_runpath(tmp_path: Path, root: Path) -> None:
     for folder in ("own", "told"):
         put_file(root, f"/{folder}/liba.so", dynamic_file())

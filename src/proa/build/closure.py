@@ -1,7 +1,7 @@
 """Which loader and libraries a dynamic program needs, and where they must lie in an image that has nothing else.
 
 The loader's own search is followed, requester by requester, with its rules for RPATH and RUNPATH. What it finds here
-only through its cache or LD_LIBRARY_PATH moves to its first default folder: an image has neither.
+only through its cache or LD_LIBRARY_PATH, or below /tmp, moves to its first default folder: an image has neither.
 Source: ld.so(8) and elf/dl-load.c of glibc 2.36; ldso/dynlink.c of musl 1.2.5.
 """
 
@@ -25,6 +25,7 @@ from proa.records.platform import Platform
 
 PROGRAM_FOLDER = "/app"
 """Where the program lies in the image: what $ORIGIN stands for there. The same as pack's own."""
+_VOLATILE = "/tmp"  # noqa: S108 - a path in the image
 _READ_BYTES = 1 << 20
 _MOST_LIBRARIES = 1_000
 _MOST_LINKS = 8
@@ -304,7 +305,13 @@ class _Search:
                 yield Folder(self._under_root(name).here, self.loader.built_in[0])
 
     def _told(self, folders: Sequence[str], by: _Loaded) -> Iterator[Folder]:
-        yield from (place for one in folders if (place := self._expanded(one, by)) is not None)
+        yield from (self._lasting(place, by) for one in folders if (place := self._expanded(one, by)) is not None)
+
+    def _lasting(self, folder: Folder, by: _Loaded) -> Folder:
+        """Return where a folder's libraries go: not below /tmp, which is empty where a container's root is read-only."""
+        if PurePosixPath(folder.name).is_relative_to(_VOLATILE) and not by.dynamic.has_no_default:
+            return Folder(folder.here, self.loader.built_in[0])
+        return folder
 
     def _from_environment(self) -> Iterator[Folder]:
         yield from (Folder(Path(one).absolute(), self.loader.built_in[0]) for one in self.library_path if one)
