@@ -308,7 +308,7 @@ class _Search:
         yield from (self._lasting(place, by) for one in folders if (place := self._expanded(one, by)) is not None)
 
     def _lasting(self, folder: Folder, by: _Loaded) -> Folder:
-        """Return where a folder's libraries go: not below /tmp, which is empty where a container's root is read-only."""
+        """Return where a folder's libraries go: not below /tmp, empty where the root is read-only."""
         if PurePosixPath(folder.name).is_relative_to(_VOLATILE) and not by.dynamic.has_no_default:
             return Folder(folder.here, self.loader.built_in[0])
         return folder
