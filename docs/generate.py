@@ -25,6 +25,7 @@ from proa.records import configuration
 from proa.records.analysis import Analysis
 from proa.records.configuration import Configuration
 from proa.records.debugging import Symbols
+from proa.records.image_anatomy import ImageAnatomy
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
 from proa.records.tuning import Deadcode, SizeTuning, TagTuning
@@ -201,7 +202,7 @@ def shipment_schema() -> dict[str, Any]:
 
 
 def tuning_schema(kind: type[Any], description: str) -> dict[str, Any]:
-    """Return the schema of what ``proa.records.tuning.encode_tuning`` writes of a record."""
+    """Return the schema of a record that is written with its platform as ``os/architecture``."""
     schema = record_schema(kind, description)
     platform = {"type": "string", "description": "os/architecture[/variant]"}
     schema["$defs"][kind.__name__]["properties"]["platform"] = platform
@@ -225,6 +226,7 @@ def pages() -> dict[Path, str]:
     schemas = {name: record_schema(*of) for name, of in _RECORDS.items()}
     for name, kind in (("size", SizeTuning), ("tags", TagTuning), ("deadcode", Deadcode)):
         schemas[f"tune-{name}"] = tuning_schema(kind, f"What `proa tune {name} --format json` prints.")
+    schemas["image-anatomy"] = tuning_schema(ImageAnatomy, "What `proa inspect IMAGE --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
     written = {
         REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

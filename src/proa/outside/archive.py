@@ -209,12 +209,7 @@ def read_docker_archive(file: Path, *, name: str, platform: Platform, store: Sto
     """
     place = f"docker-archive:{file}"
     with opened(file) as archive:
-        listing = archive.read("manifest.json", place)
-        try:
-            images = msgspec.json.decode(listing, type=tuple[DockerImage, ...])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BaseUnfit(f"{place} has a manifest.json that cannot be read: {error}") from error
-        image = _choose_docker(images, name, place)
+        image = docker_image(archive, name, place)
         content = archive.read(image.config, place)
         config = read_config(content, place=place)
         check_platform(config, platform, place=place)
@@ -228,6 +223,16 @@ def read_docker_archive(file: Path, *, name: str, platform: Platform, store: Sto
             for layer, diff_id in zip(names, config.rootfs.diff_ids, strict=True)
         )
     return put_manifest(content, layers, store)
+
+
+def docker_image(archive: Archive, name: str, place: str) -> DockerImage:
+    """Return the entry of manifest.json for a name, or the only one. Raises ImageMissing, BaseUnfit."""
+    listing = archive.read("manifest.json", place)
+    try:
+        images = msgspec.json.decode(listing, type=tuple[DockerImage, ...])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BaseUnfit(f"{place} has a manifest.json that cannot be read: {error}") from error
+    return _choose_docker(images, name, place)
 
 
 def put_manifest(config: bytes, layers: Sequence[Descriptor], store: Store) -> Descriptor:
@@ -359,20 +364,25 @@ class Archive:
 
     def open(self, name: str, place: str) -> BinaryIO:
         """Open a file. Raises ImageMissing."""
+        return cast("BinaryIO", self._tar.extractfile(self._member(name, place)))
+
+    def extent(self, name: str, place: str) -> tuple[int, int]:
+        """Return where in a plain archive a file's content begins, and its size. Raises ImageMissing."""
+        member = self._member(name, place)
+        return member.offset_data, member.size
+
+    def _member(self, name: str, place: str) -> tarfile.TarInfo:
         path = posixpath.normpath(name)
         # Docker before 25 wrote a repeated layer as a link to the first one.
         for _ in range(8):
             member = self._members.get(path)
-            if member is None or member.isreg():
+            if member is None:
                 break
+            if member.isreg():
+                return member
             base = posixpath.dirname(path) if member.issym() else ""
             path = posixpath.normpath(posixpath.join(base, member.linkname))
-        else:
-            member = None
-        stream = self._tar.extractfile(member) if member is not None and member.isreg() else None
-        if stream is None:
-            raise ImageMissing(f"{place} has no file {name[:200]!r}")
-        return cast("BinaryIO", stream)
+        raise ImageMissing(f"{place} has no file {name[:200]!r}")
 
     def read(self, name: str, place: str) -> bytes:
         """Return a small file whole. Raises ImageMissing, BaseUnfit."""

@@ -201,26 +201,35 @@ def load(descriptor: Descriptor, name: Name, platform: Platform, *, store: Store
 
 def save(name: Name, platform: Platform, *, store: Store, access: Access) -> Descriptor:
     """Fetch an image from the engine into the store. Raises ImageMissing, DaemonUnreachable, BaseUnfit."""
-    engine = find_engine(access)
-    tag = f"{name.repository}@{name.digest}" if name.digest else local_name(name)
-    if not engine.identify(tag):
-        raise ImageMissing(f"the docker daemon has no image {tag}", hint=f"`docker pull {tag}` fetches it")
     with store.folder() as folder:
         file = folder / "saved.tar"
-        with engine.ask("GET", f"/images/{quote(tag, safe='/:@')}/get") as answer:
-            if answer.status != 200:
-                raise DaemonUnreachable(
-                    f"the docker daemon could not save {tag}", output=message(answer.read(_ANSWER_BYTES))
-                )
-            with disk_errors(file), file.open("xb") as out:
-                while chunk := answer.read(_CHUNK_BYTES):
-                    out.write(chunk)
+        tag = save_archive(name, file, access=access)
         try:
             return read_docker_archive(file, name="", platform=platform, store=store)
         except BaseUnfit as error:
             raise BaseUnfit(
                 error.what.replace(f"docker-archive:{file}", f"docker-daemon:{tag}"), hint=error.hint
             ) from error
+
+
+def save_archive(name: Name, file: Path, *, access: Access) -> str:
+    """Write the archive that ``docker save`` would and return the image's name in the engine.
+
+    Raises ImageMissing, DaemonUnreachable, NoSpace.
+    """
+    engine = find_engine(access)
+    tag = f"{name.repository}@{name.digest}" if name.digest else local_name(name)
+    if not engine.identify(tag):
+        raise ImageMissing(f"the docker daemon has no image {tag}", hint=f"`docker pull {tag}` fetches it")
+    with engine.ask("GET", f"/images/{quote(tag, safe='/:@')}/get") as answer:
+        if answer.status != 200:
+            raise DaemonUnreachable(
+                f"the docker daemon could not save {tag}", output=message(answer.read(_ANSWER_BYTES))
+            )
+        with disk_errors(file), file.open("xb") as out:
+            while chunk := answer.read(_CHUNK_BYTES):
+                out.write(chunk)
+    return tag
 
 
 def load_trouble(status: int, content: bytes) -> str:

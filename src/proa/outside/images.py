@@ -13,14 +13,14 @@ from proa.outside.access import Access
 from proa.outside.machine import this_platform
 from proa.outside.manifests import check_platform, one_image, read_config, stored_blobs, stored_descriptor
 from proa.outside.store import Store
-from proa.records.oci import Descriptor
+from proa.records.oci import INDEX_TYPES, Descriptor
 from proa.records.platform import Platform
 from proa.records.reference import Name, Reference, Transport, parse_reference
 
 _ONE_PLATFORM: frozenset[Transport] = frozenset({"docker-archive", "docker-daemon", "kind"})
 _NO_NAME = Name(registry="", path="")
 
-__all__ = ["Access", "fetch_image", "located", "takes_one_platform", "write_image"]
+__all__ = ["Access", "fetch_any", "fetch_image", "located", "takes_one_platform", "write_image"]
 
 
 def located(text: str) -> Reference:
@@ -78,6 +78,21 @@ def fetch_image(reference: Reference, platform: Platform, *, store: Store, acces
             )
         case _:
             assert_never(reference.transport)
+
+
+def fetch_any(reference: Reference, *, store: Store, access: Access) -> Descriptor:
+    """Fetch an image from a registry or the store: of an index this machine's platform, a single one as it is.
+
+    Raises what fetch_image raises.
+    """
+    name = reference.name or _NO_NAME
+    match reference.transport:
+        case "store":
+            return _stored(name, None, store)
+        case "docker":
+            return _pulled(reference, name, None, store, access)
+        case _:
+            return fetch_image(reference, this_platform(), store=store, access=access)
 
 
 def write_image(
@@ -153,7 +168,7 @@ def _store_name(name: Name) -> str:
     return f"{name.repository}:{name.tag or 'latest'}"
 
 
-def _stored(name: Name, platform: Platform, store: Store) -> Descriptor:
+def _stored(name: Name, platform: Platform | None, store: Store) -> Descriptor:
     if name.digest:
         found = stored_descriptor(name.digest, store)
     else:
@@ -167,17 +182,21 @@ def _stored(name: Name, platform: Platform, store: Store) -> Descriptor:
     return _complete(found, platform, store, place=str(name))
 
 
-def _complete(found: Descriptor, platform: Platform, store: Store, *, place: str) -> Descriptor:
+def _complete(found: Descriptor, platform: Platform | None, store: Store, *, place: str) -> Descriptor:
     """Return a platform's manifest of an image that is wholly in the store. Raises ImageMissing, BaseUnfit."""
-    chosen, manifest = one_image(found, platform, store=store)
-    check_platform(read_config(store.read_blob(manifest.config.digest), place=place), platform, place=place)
+    if found.media_type in INDEX_TYPES:
+        platform = platform or this_platform()
+    chosen, manifest = one_image(found, platform or this_platform(), store=store)
+    config = read_config(store.read_blob(manifest.config.digest), place=place)
+    if platform is not None:
+        check_platform(config, platform, place=place)
     missing = [blob.digest for blob in stored_blobs(chosen, store) if not store.has_blob(blob.digest)]
     if missing:
         raise ImageMissing(f"the local store lacks blob {missing[0]} of {place}")
     return msgspec.structs.replace(chosen, platform=None, annotations=None)
 
 
-def _pulled(reference: Reference, name: Name, platform: Platform, store: Store, access: Access) -> Descriptor:
+def _pulled(reference: Reference, name: Name, platform: Platform | None, store: Store, access: Access) -> Descriptor:
     from proa.outside import registry
 
     if name.digest and store.has_blob(name.digest):

@@ -17,6 +17,7 @@ import msgspec
 
 from proa.errors import BaseUnfit, ImageMissing, RegistryRefused, WrongUsage
 from proa.outside.access import Access
+from proa.outside.machine import this_platform
 from proa.outside.manifests import (
     ACCEPT,
     DOCUMENT_BYTES,
@@ -66,16 +67,18 @@ def _session(name: Name, access: Access, actions: str, *, mount_from: str = "") 
 # Pulling
 
 
-def pull(name: Name, platform: Platform, *, store: Store, access: Access) -> tuple[Descriptor, Descriptor]:
+def pull(name: Name, platform: Platform | None, *, store: Store, access: Access) -> tuple[Descriptor, Descriptor]:
     """Fetch one platform's image into the store; return its manifest and what the name itself stands for.
 
-    The second is the index where there is one. Blobs already in the store are not fetched.
+    The second is the index where there is one. Blobs already in the store are not fetched. Without a platform: of an
+    index this machine's, of a single image whatever it is for.
     Raises ImageMissing, BaseUnfit, RegistryRefused, RegistryUnreachable, NoSpace.
     """
     with _session(name, access, "pull") as session:
         top = pulled = pull_manifest(session, name.digest or name.tag or "latest")
         if isinstance(pulled.document, Index):
             store.put_blob(pulled.content)
+            platform = platform or this_platform()
             chosen = choose(pulled.document, platform, place=str(name))
             pulled = pull_manifest(session, chosen.digest, most_bytes=chosen.size)
         if isinstance(pulled.document, Index):
@@ -84,7 +87,9 @@ def pull(name: Name, platform: Platform, *, store: Store, access: Access) -> tup
         if config.size > DOCUMENT_BYTES:
             raise BaseUnfit(f"{name} has a configuration of {config.size} bytes")
         pull_blob(session, config, store=store)
-        check_platform(read_config(store.read_blob(config.digest), place=str(name)), platform, place=str(name))
+        there = read_config(store.read_blob(config.digest), place=str(name))
+        if platform is not None:
+            check_platform(there, platform, place=str(name))
         check_room(store, sum(layer.size for layer in layers if not store.has_blob(layer.digest)))
         in_parallel(layers, lambda layer: pull_blob(session, layer, store=store))
         store.put_blob(pulled.content)

@@ -1,0 +1,272 @@
+"""Stream a layer from where it is: decompress, check both digests, keep within limits, list the entries.
+
+Memory is a few MiB for a layer of any size, beside the list of entries.
+Source: OCI image-spec, layer.md and manifest.md; RFC 1952; RFC 8878.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from threading import Event, Lock
+from typing import Literal, Protocol
+
+import msgspec
+
+from proa.errors import HostileArchive
+from proa.outside.layer_tar import Look, read_entries
+from proa.records.layer_entry import Entry, LayerEntries
+from proa.records.oci import DOCKER_LAYER, LAYER_GZIP, LAYER_TAR, LAYER_ZSTD
+
+Compression = Literal["none", "gzip", "zstd"]
+
+_RAW_PIECE_BYTES = 256 << 10
+_PIECE_BYTES = 1 << 20
+_MOST_WINDOW_BYTES = 128 << 20
+"""zstd's own limit for decoders (``ZSTD_WINDOWLOG_LIMIT_DEFAULT`` is 27). Source: zstd.h."""
+_RATIO_GRACE_BYTES = 64 << 20
+_MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+_COMPRESSIONS: dict[str, Compression] = {
+    LAYER_TAR: "none",
+    LAYER_GZIP: "gzip",
+    LAYER_ZSTD: "zstd",
+    DOCKER_LAYER: "gzip",
+    "application/vnd.docker.image.rootfs.diff.tar": "none",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar": "none",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": "zstd",
+}
+
+
+class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of an image before it counts as hostile; for all its layers together."""
+
+    total_bytes: int = 64 << 30
+    """Unpacked. Twice the largest images there are (machine learning, 30 GB)."""
+    entries: int = 1_000_000
+    """Fedora's largest images have about 200,000."""
+    ratio: float = 300.0
+    """Unpacked to compressed, judged after the first 64 MiB of a layer; a Go binary has 3, logs of zeros 1,000."""
+
+
+class Source(Protocol):
+    """An open file."""
+
+    def read(self, size: int, /) -> bytes: ...  # noqa: D102 - the class says it
+
+
+class StreamedLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer that can be read from its place."""
+
+    digest: str
+    """As its manifest names it; empty where the place names none."""
+    diff_id: str
+    media_type: str
+    """Empty where the place names none: the content tells."""
+    size: int
+    open: Callable[[], AbstractContextManager[Source]]
+
+
+class _Meter:
+    """What all layers have taken of the limits so far; threads share it."""
+
+    def __init__(self, limits: StreamLimits) -> None:
+        self.limits = limits
+        self._bytes = 0
+        self._entries = 0
+        self._lock = Lock()
+
+    def take(self, *, count: int = 0, entries: int = 0) -> None:
+        """Count bytes and entries. Raises HostileArchive."""
+        with self._lock:
+            self._bytes += count
+            self._entries += entries
+        if self._bytes > self.limits.total_bytes:
+            raise HostileArchive(f"the image unpacks to more than {self.limits.total_bytes} bytes (limit: total bytes)")
+        if self._entries > self.limits.entries:
+            raise HostileArchive(f"the image has more than {self.limits.entries} entries (limit: entries)")
+
+
+class _Watched:
+    """Count and hash what passes through."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def watch(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the same pieces."""
+        for piece in pieces:
+            self._hash.update(piece)
+            self.bytes += len(piece)
+            yield piece
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of all that has passed."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+def read_layers(
+    layers: Sequence[StreamedLayer], look: Look, *, place: str, limits: StreamLimits | None = None, threads: int = 2
+) -> tuple[LayerEntries, ...]:
+    """Read all layers, several at a time, each in one pass; the results are in the order of the layers.
+
+    Raises HostileArchive (which limit, or what is wrong with which layer), ImageMissing.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    meter, stop = _Meter(limits or StreamLimits()), Event()
+
+    def one(layer: StreamedLayer) -> LayerEntries:
+        try:
+            return _read_layer(layer, look, meter, stop)
+        except HostileArchive as error:
+            error.what = f"{place}: layer {layer.digest or layer.diff_id}: {error.what}"
+            error.args = (error.what,)
+            raise
+
+    # Hashing and decompressing let go of Python's lock, so two threads keep two cores busy.
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        waiting = [pool.submit(one, layer) for layer in layers]
+        try:
+            return tuple(each.result() for each in waiting)
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _read_layer(layer: StreamedLayer, look: Look, meter: _Meter, stop: Event) -> LayerEntries:
+    named = _COMPRESSIONS.get(layer.media_type)
+    if layer.media_type and named is None:
+        raise HostileArchive(f"its media type {layer.media_type[:100]!r} is no layer's")
+    raw, plain = _Watched(), _Watched()
+    with layer.open() as file:
+        first = file.read(_RAW_PIECE_BYTES)
+        compression = _compression(first, layer.media_type, named)
+        pieces = raw.watch(_file_pieces(file, first, stop))
+        if compression == "none":
+            entries = _listed(_bounded(pieces, raw, meter), look, meter)
+            plain = raw
+        else:
+            unpacked = plain.watch(_bounded(_decompress(pieces, compression), raw, meter))
+            entries = _listed(unpacked, look, meter)
+            for _ in pieces:
+                pass
+    _check_digests(layer, raw, plain)
+    return LayerEntries(
+        digest=raw.digest,
+        diff_id=plain.digest,
+        media_type=layer.media_type or {"none": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}[compression],
+        compressed_bytes=raw.bytes,
+        unpacked_bytes=plain.bytes,
+        entries=entries,
+    )
+
+
+def _listed(pieces: Iterator[bytes], look: Look, meter: _Meter) -> tuple[Entry, ...]:
+    found = []
+    for entry in read_entries(pieces, look):
+        found.append(entry)
+        if not len(found) % 1000:
+            meter.take(entries=1000)
+    meter.take(entries=len(found) % 1000)
+    return tuple(found)
+
+
+def _compression(first: bytes, media_type: str, named: Compression | None) -> Compression:
+    """Return how a layer is compressed. Raises HostileArchive where its media type says something else."""
+    seen: Compression = "none"
+    for kind, magic in _MAGIC.items():
+        if first.startswith(magic):
+            seen = kind
+    if named is not None and first and seen != named:
+        content = "not compressed" if seen == "none" else seen
+        raise HostileArchive(f"its media type is {media_type}, but its content is {content}")
+    return named or seen
+
+
+def _check_digests(layer: StreamedLayer, raw: _Watched, plain: _Watched) -> None:
+    if layer.digest and raw.digest != layer.digest:
+        raise HostileArchive(f"its content has the digest {raw.digest}")
+    if raw.bytes != layer.size:
+        raise HostileArchive(f"it is {raw.bytes} bytes long, not {layer.size} as its manifest says")
+    if plain.digest != layer.diff_id:
+        raise HostileArchive(f"it unpacks to {plain.digest}, not to {layer.diff_id} as the configuration says")
+
+
+def _file_pieces(file: Source, first: bytes, stop: Event) -> Iterator[bytes]:
+    data = first
+    while data:
+        if stop.is_set():
+            raise HostileArchive("reading was given up")
+        yield data
+        data = file.read(_RAW_PIECE_BYTES)
+
+
+def _bounded(pieces: Iterator[bytes], raw: _Watched, meter: _Meter) -> Iterator[bytes]:
+    unpacked = 0
+    ratio = meter.limits.ratio
+    for piece in pieces:
+        unpacked += len(piece)
+        meter.take(count=len(piece))
+        if unpacked > _RATIO_GRACE_BYTES and unpacked > ratio * raw.bytes:
+            raise HostileArchive(
+                f"it unpacks to more than {ratio:g} times its size: {unpacked} bytes of {raw.bytes} (limit: ratio)"
+            )
+        yield piece
+
+
+def _decompress(pieces: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
+    return _gunzip(pieces) if compression == "gzip" else _unzstd(pieces)
+
+
+def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the content of all members, in pieces of bounded size."""
+    inflate = zlib.decompressobj(wbits=31)
+    for piece in pieces:
+        data = piece
+        while data:
+            if inflate.eof:
+                # Zeros after the last member pad to a record; gzip itself lets them pass.
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                inflate = zlib.decompressobj(wbits=31)
+            try:
+                content = inflate.decompress(data, _PIECE_BYTES)
+            except zlib.error as error:
+                raise HostileArchive(f"its gzip stream is corrupt: {error}") from error
+            if content:
+                yield content
+            data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+    if not inflate.eof:
+        raise HostileArchive("its gzip stream is cut short")
+
+
+def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the content of all frames, in pieces of bounded size."""
+    import zstandard
+
+    decoder = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES)
+    reader = decoder.stream_reader(_Joined(pieces), read_across_frames=True, closefd=False)  # type: ignore[arg-type]
+    try:
+        while data := reader.read(_PIECE_BYTES):
+            yield data
+    except zstandard.ZstdError as error:
+        raise HostileArchive(f"its zstd stream is corrupt: {error}") from error
+    # The reader ends quietly at the end of its input, wherever that is: the digest of the content tells.
+
+
+class _Joined:
+    """A file's ``read`` over pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self._pieces, b"")
