@@ -257,8 +257,9 @@ class Store:
 
         self._sweep()
         path = self.root / "partial" / secrets.token_hex(8)
-        _make_folder(path)
         try:
+            # Within the block: Ctrl-C may come between two lines.
+            _make_folder(path)
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
