@@ -26,12 +26,6 @@ class Group:
         counts = dict(line.split(None, 1) for line in _read(f"{self.folder}/{name}").splitlines() if " " in line)
         return int(counts.get("oom_kill", "0")) > 0
 
-    def peak_bytes(self) -> int:
-        """Return the most memory it ever used, its page cache included; 0 where the kernel does not say."""
-        name = "memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"
-        text = _read(f"{self.folder}/{name}").strip()
-        return int(text) if text.isdigit() else 0
-
     def remove(self) -> None:
         """Remove it; what is still in it keeps it."""
         with contextlib.suppress(OSError):

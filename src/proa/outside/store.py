@@ -163,10 +163,6 @@ class Store:
             if (descriptor := self._descriptor(path)) is not None:
                 yield unquote(path.name), descriptor
 
-    def remove_reference(self, name: str) -> None:
-        """Forget a name; its blobs stay until they are pruned."""
-        (self.root / "refs" / _file_name(name)).unlink(missing_ok=True)
-
     def add_referrer(self, subject: str, descriptor: Descriptor) -> None:
         """Note that ``descriptor`` refers to the blob ``subject``."""
         folder = self.root / "referrers" / self.blob_path(subject).name

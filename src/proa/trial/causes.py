@@ -92,17 +92,12 @@ _MOST_LINES = 400
 _MOST_LINE = 1000
 
 
-def find_cause(output: str) -> Cause | None:
-    r"""Return what the last telling line says, None where no line tells.
-
-    >>> find_cause("starting\nlookup db on 127.0.0.1:53: no such host\n").what
-    'db'
-    """
-    return next(find_causes(output), None)
-
-
 def find_causes(output: str) -> Iterator[Cause]:
-    """Yield every recognised reason, the last said first."""
+    r"""Yield every recognised reason, the last said first.
+
+    >>> [cause.what for cause in find_causes("starting\nlookup db on 127.0.0.1:53: no such host\n")]
+    ['db']
+    """
     for line in reversed(output.splitlines()[-_MOST_LINES:]):
         cause = read_line(line[:_MOST_LINE])
         if cause is not None:
