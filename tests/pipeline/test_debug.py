@@ -20,6 +20,7 @@ from proa.outside.access import Access
 from proa.outside.images import write_image
 from proa.outside.store import Store
 from proa.pipeline.debug import Ask, get_debug
+from proa.pipeline.debug_image import make_debug_image
 from proa.pipeline.debug_rejoin import rejoin
 from proa.records.binary import DebugFile
 from proa.records.debugging import Symbols
@@ -325,3 +326,16 @@ def test_of_one_build_stripped_to_two_levels_the_one_that_goes_with_the_program_
     # The larger one has what the other has.
     found = get(tmp_path, BUILD_ID.hex(), store="asks for both")
     assert Path(found.path).read_bytes().endswith(b"dwarf")
+
+
+@pytest.mark.parametrize("place", ["store", "oci", "docker"])
+def test_the_debug_image_of_another_platform_needs_no_word_for_it(home: Store, tmp_path: Path, place: str) -> None:
+    image, artifact, _ = make_shipped(home, architecture="arm64")
+    (shell := tmp_path / "sh").write_bytes(program(Form(machine=183, debug=False)))
+    with FakeRegistry() as registry:
+        name = {"store": "shop:1", "oci": f"oci:{tmp_path}/out:1", "docker": f"docker://{registry.host}/shop:1"}[place]
+        ship(home, make_index(home, arm64=image), name, artifact)
+        made = make_debug_image(
+            Ask(target=name), to="", shell=str(shell), environ={"PROA_CACHE": str(home.root)}, progress=lambda _: None
+        )
+    assert (made.platform, made.image) == ("linux/arm64", image.digest)

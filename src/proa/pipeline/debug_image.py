@@ -12,9 +12,11 @@ from proa.outside.go import find_go
 from proa.outside.images import fetch_image, located, write_image
 from proa.outside.machine import this_platform
 from proa.outside.manifests import read_config, stored_document
+from proa.outside.places import has_referrers, open_place
 from proa.outside.store import Store
 from proa.pipeline.debug import Ask, debug_bench, find
-from proa.pipeline.plan import Say
+from proa.pipeline.debug_search import one_platform
+from proa.pipeline.plan import Bench, Say
 from proa.records.oci import Descriptor, Manifest
 from proa.records.platform import Platform
 from proa.records.reference import Name, Reference, parse_reference
@@ -50,7 +52,7 @@ def make_debug_image(ask: Ask, *, to: str, shell: str, environ: Mapping[str, str
         raise WrongUsage(f"--to {to} is the image itself", hint="give the debug image a name of its own")
     with store.using():
         progress(f"fetching {source}")
-        wanted = Platform.parse(ask.platform) if ask.platform else this_platform()
+        wanted = Platform.parse(ask.platform) if ask.platform else _only_platform(source, bench) or this_platform()
         image = fetch_image(source, wanted, store=store, access=bench.access)
         platform = _platform(image, store)
         symbols, _ = find(msgspec.structs.replace(ask, platform=str(platform)), bench)
@@ -100,6 +102,15 @@ def debug_name(source: Reference) -> Reference:
     path = name.path.rpartition("/")[2] or image_name(source.path.rstrip("/").rpartition("/")[2].removesuffix(".tar"))
     tag = f"{(name.tag or 'latest')[:_TAG_CHARACTERS]}-debug"
     return Reference(transport="store", name=Name(registry="", path=path, tag=tag))
+
+
+def _only_platform(source: Reference, bench: Bench) -> Platform | None:
+    """Return the platform of an image that is for one platform alone, as its place says it."""
+    if not has_referrers(source):
+        return None
+    with open_place(source, is_whole=False, store=bench.store, access=bench.access) as place:
+        found = one_platform(list(place.images()), None, default=this_platform(), place=place.name)
+    return found.platform.platform if found.platform else None
 
 
 def _platform(image: Descriptor, store: Store) -> Platform:
