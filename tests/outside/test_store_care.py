@@ -116,6 +116,24 @@ def test_the_c_libraries_go_with_everything_and_no_sooner(store: Store) -> None:
     assert not compiled.exists()
 
 
+def test_what_cargo_compiled_is_counted_and_goes_first_the_oldest_of_it_before_the_rest(store: Store) -> None:
+    blob = store.put_blob(b"b" * 50)
+    for at, name in enumerate(("old", "new")):
+        folder = store.root / "cargo" / name / "release"
+        folder.mkdir(parents=True)
+        (folder / "program").write_bytes(b"x" * 100)
+        (folder / "again").hardlink_to(folder / "program")
+        used(folder.parent, NOW_S - 10_000 + at)
+    assert usage(store).compiled_bytes == 200
+    pruned = prune(store, limit_bytes=160, now_s=NOW_S)
+    assert (pruned.freed_bytes, pruned.kept_bytes) == (100, 150)
+    assert [folder.name for folder in (store.root / "cargo").iterdir()] == ["new"]
+    assert store.has_blob(blob)
+    assert prune(store, limit_bytes=60, now_s=NOW_S).freed_bytes == 100
+    assert store.has_blob(blob)
+    assert usage(store).compiled_bytes == usage(store).leftover_bytes == 0
+
+
 def test_a_process_at_work_keeps_what_is_young(store: Store) -> None:
     young, old = store.put_blob(b"young"), store.put_blob(b"old")
     used(store.blob_path(young), NOW_S - 60)

@@ -123,6 +123,8 @@ def build_rust(job: Job) -> Binary:
         _fetch(job, folder / "source" if place != root else root, target)
         _write_scripts(job, shop, target, places=(root, place, output))
         program = _build(job, shop, target, directory=place)
+        # `proa store prune` removes what was not used for longest.
+        os.utime(output)
         linked = folder / job.main.name
         shutil.copyfile(program, linked)
         if not shop.confined_by:

@@ -36,7 +36,8 @@ def ls(form: str) -> None:
     usage = listing.usage
     click.echo(
         f"{usage.blobs} blobs, {bytes_text(usage.blob_bytes)}; {usage.stages} kept results, "
-        f"{bytes_text(usage.stage_bytes)} in {listing.root}",
+        f"{bytes_text(usage.stage_bytes)}; {bytes_text(usage.compiled_bytes)} compiled by cargo and zig "
+        f"for the next build; in {listing.root}",
         err=True,
     )
 
@@ -65,7 +66,10 @@ def check(repair: bool, form: str) -> None:
 @click.option("--limit", default="10Gi", show_default=True, metavar="SIZE", help="How much may stay.")
 @click.option("--all", "everything", is_flag=True, help="Forget the images' names as well.")
 def prune(limit: str, everything: bool) -> None:
-    """Remove what has not been used for longest until the store fits into a size."""
+    """Remove what has not been used for longest until the store fits into a size.
+
+    What cargo compiled goes first; the C libraries that zig compiled go with --all.
+    """
     from proa.pipeline.care import prune_store
 
     pruned = prune_store(environ=os.environ, limit=limit, everything=everything, now_s=time.time())

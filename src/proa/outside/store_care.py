@@ -52,6 +52,7 @@ def usage(store: Store) -> Usage:
         stages=len(stages),
         stage_bytes=sum(stages),
         leftover_bytes=sum(_size(path) for path in _walk(store.root / "partial")),
+        compiled_bytes=sum(_folder_bytes(folder) for folder in (store.root / "cargo", store.root / "zig")),
     )
 
 
@@ -196,24 +197,58 @@ def prune(store: Store, *, limit_bytes: int = LIMIT_BYTES, now_s: float, everyth
     """Remove what has not been used for longest until blobs and stages fit into ``limit_bytes``.
 
     What a reference names is kept, unless ``everything`` also forgets the references. A process that is at work
-    keeps the store from it: then only what is older than an hour goes.
+    keeps the store from it: then only what is older than an hour goes. What compilers keep goes first, a workspace
+    of cargo's at a time, for it is the largest and is only time saved; zig's C libraries are not counted, and go with everything.
     """
     with store.alone() as is_alone:
         if is_alone:
             _sweep(store)
         oldest_s = float("inf") if is_alone else now_s - _YOUNG_S
         forgotten = _forget_references(store, oldest_s) if everything else 0
-        pruned = _prune(store, 0 if everything else limit_bytes, oldest_s)
-        freed = pruned.freed_bytes + (_drop_compiled(store) if everything and is_alone else 0)
-        return msgspec.structs.replace(pruned, references=forgotten, freed_bytes=freed)
+        limit_bytes = 0 if everything else limit_bytes
+        freed = _drop_workspaces(store, limit_bytes, oldest_s)
+        freed += _drop_folder(store, store.root / "zig") if everything and is_alone else 0
+        compiled = _folder_bytes(store.root / "cargo")
+        pruned = _prune(store, max(0, limit_bytes - compiled), oldest_s)
+        return msgspec.structs.replace(
+            pruned,
+            references=forgotten,
+            freed_bytes=pruned.freed_bytes + freed,
+            kept_bytes=pruned.kept_bytes + compiled,
+        )
 
 
-def _drop_compiled(store: Store) -> int:
-    """Remove the C libraries that zig compiled once for each platform: it compiles them again where they are needed."""
-    folder = store.root / "zig"
-    size = sum(_size(path) for path in _walk(folder))
-    shutil.rmtree(folder, ignore_errors=True)
+def _drop_workspaces(store: Store, limit_bytes: int, oldest_s: float) -> int:
+    """Remove what cargo compiled for the workspaces not built for longest, until the store fits; return the bytes."""
+    places = [store.root / name for name in ("blobs", "stages", "cargo")]
+    total = start = sum(map(_folder_bytes, places))
+    with suppress(FileNotFoundError):
+        for folder in sorted((store.root / "cargo").iterdir(), key=_used_s):
+            if total <= limit_bytes or _used_s(folder) >= oldest_s:
+                break
+            total -= _drop_folder(store, folder)
+    return start - total
+
+
+def _drop_folder(store: Store, folder: Path) -> int:
+    """Remove a folder, whole for whoever looks: it is moved aside first. Return its bytes."""
+    size, aside = _folder_bytes(folder), store.root / "partial" / f"dropped-{os.getpid()}-{folder.name}"
+    with disk_errors(folder), suppress(FileNotFoundError):
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
     return size
+
+
+def _folder_bytes(folder: Path) -> int:
+    """Return the size of all files below a folder; one of several names, as cargo makes them, counts once."""
+    found: dict[tuple[int, int], int] = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = os.lstat(f"{place}/{name}")
+                found[status.st_dev, status.st_ino] = status.st_size
+    return sum(found.values())
 
 
 def _forget_references(store: Store, oldest_s: float) -> int:

@@ -62,5 +62,5 @@ def keep_within(store: Store, *, environ: Mapping[str, str]) -> None:
     text = environ.get("PROA_CACHE_LIMIT", "")
     limit_bytes = memory_bytes(text, name="PROA_CACHE_LIMIT") if text else store_care.LIMIT_BYTES
     held = store_care.usage(store)
-    if held.blob_bytes + held.stage_bytes > limit_bytes:
+    if held.blob_bytes + held.stage_bytes + held.compiled_bytes > limit_bytes:
         store_care.prune(store, limit_bytes=limit_bytes, now_s=time.time())

@@ -15,6 +15,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     stage_bytes: int
     leftover_bytes: int
     """Of files that are being written, or whose writer is gone."""
+    compiled_bytes: int = 0
+    """Of what compilers keep for the next build: cargo's folders, C libraries that zig compiled."""
 
 
 class StoredImage(msgspec.Struct, frozen=True, kw_only=True):
