@@ -198,7 +198,8 @@ def prune(store: Store, *, limit_bytes: int = LIMIT_BYTES, now_s: float, everyth
 
     What a reference names is kept, unless ``everything`` also forgets the references. A process that is at work
     keeps the store from it: then only what is older than an hour goes. What compilers keep goes first, a workspace
-    of cargo's at a time, for it is the largest and is only time saved; zig's C libraries are not counted, and go with everything.
+    of cargo's at a time, for it is the largest and is only time saved; zig's C libraries are not counted, and
+    go with everything.
     """
     with store.alone() as is_alone:
         if is_alone:
