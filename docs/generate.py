@@ -23,6 +23,7 @@ from proa.cli.commands import proa
 from proa.errors import ProaError, catalogue
 from proa.records import configuration
 from proa.records.analysis import Analysis
+from proa.records.binary_anatomy import BinaryAnatomy
 from proa.records.configuration import Configuration
 from proa.records.debugging import Symbols
 from proa.records.image_anatomy import ImageAnatomy
@@ -227,6 +228,7 @@ def pages() -> dict[Path, str]:
     for name, kind in (("size", SizeTuning), ("tags", TagTuning), ("deadcode", Deadcode)):
         schemas[f"tune-{name}"] = tuning_schema(kind, f"What `proa tune {name} --format json` prints.")
     schemas["image-anatomy"] = tuning_schema(ImageAnatomy, "What `proa inspect IMAGE --format json` prints.")
+    schemas["binary-anatomy"] = record_schema(BinaryAnatomy, "What `proa inspect FILE --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
     written = {
         REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

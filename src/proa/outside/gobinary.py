@@ -95,6 +95,11 @@ class GoBinary:
             raise BinaryDamaged(f"its code is at the address {self.text_address:#x}")
         self._tables: dict[int, tuple[list[int], list[int]]] = {}
 
+    def move_text(self, address: int) -> None:
+        """Take another address for the start of Go's code, as moduledata has it."""
+        self.text_address = address
+        self.__dict__.pop("entries", None)
+
     # Functions
 
     @cached_property

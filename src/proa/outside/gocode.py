@@ -253,3 +253,26 @@ _READERS: dict[int, Callable[[Any, int], _Found]] = {
     EM_X86_64: _read_amd64,
     EM_AARCH64: _read_arm64,
 }
+
+
+def mentions(binary: GoBinary, low: int, high: int) -> tuple[Any, Any]:
+    """Return the functions that compute an address in a range, and the addresses, whatever is there.
+
+    Raises BinaryDamaged; KeyError where ``can_read`` says no.
+    """
+    import numpy as np
+
+    read = _READERS[binary.elf.machine]
+    text, size = binary.text_address, binary.end_address - binary.text_address
+    start = binary.elf.offset_of(text)
+    content = cut(binary.elf.data, start, size)
+    places, targets = [np.empty(0, "i8")], [np.empty(0, "i8")]
+    for at in range(0, size, _WINDOW_BYTES):
+        window = np.frombuffer(content[at : at + _WINDOW_BYTES + _OVERLAP_BYTES], dtype="u1")
+        found, target = read(window, text + at)[1]
+        near = np.flatnonzero((target >= low) & (target < high))
+        places.append(found[near])
+        targets.append(target[near])
+        _forget(binary, start + at, _WINDOW_BYTES)
+    numbers = binary.entries.searchsorted(np.concatenate(places), side="right") - 1
+    return numbers, np.concatenate(targets)
