@@ -1,4 +1,4 @@
-"""The peer, ko, built from its published module and given what it needs to run without a network.
+"""The peers, ko and dive, built from their published modules; ko is given what it needs to run without a network.
 
 ko has no ``path@version``: a published program is built as an import path of a small wrapper module that names it
 as a tool. ko must have a base image in a registry, so a loopback server hands out a tiny one. Both favour ko: the
@@ -62,12 +62,21 @@ def cache() -> Path:
 
 def ko() -> Path:
     """Return ko, built from its published module at the pinned version."""
-    module, version = PINS["ko"]["module"], PINS["ko"]["version"]
-    folder = cache() / f"ko-{version}"
-    if not (folder / "ko").exists():
+    return _tool("ko")
+
+
+def dive() -> Path:
+    """Return dive, built from its published module at the pinned version."""
+    return _tool("dive")
+
+
+def _tool(name: str) -> Path:
+    module, version = PINS[name]["module"], PINS[name]["version"]
+    folder = cache() / f"{name}-{version}"
+    if not (folder / name).exists():
         print(f"building {module}@{version} …", file=sys.stderr)
         run([go(), "install", f"{module}@{version}"], env=environment(GOBIN=str(folder), GOFLAGS="-trimpath"))
-    return folder / "ko"
+    return folder / name
 
 
 def wrapper(program: Program) -> Path:

@@ -1,6 +1,6 @@
 """Stream a layer from where it is: decompress, check both digests, keep within limits, list the entries.
 
-Memory is a few MiB for a layer of any size, beside the list of entries.
+Memory is a few MiB for layers of any size, beside the list of entries.
 Source: OCI image-spec, layer.md and manifest.md; RFC 1952; RFC 8878.
 """
 
@@ -10,24 +10,33 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from queue import Full, Queue
 from threading import Event, Lock
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from proa.errors import HostileArchive
+from proa.errors import HostileArchive, ProaError
 from proa.outside.layer_tar import Look, read_entries
 from proa.records.layer_entry import Entry, LayerEntries
 from proa.records.oci import DOCKER_LAYER, LAYER_GZIP, LAYER_TAR, LAYER_ZSTD
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 Compression = Literal["none", "gzip", "zstd"]
 
-_RAW_PIECE_BYTES = 256 << 10
-_PIECE_BYTES = 1 << 20
+_RAW_PIECE_BYTES = 96 << 10
+_PIECE_BYTES = 96 << 10
+"""Below the size from which malloc asks the kernel each time: pieces of 1 MiB took twice the system time."""
+_AHEAD_PIECES = 32
+_PATIENCE_S = 0.2
+"""How long a thread that is ahead waits before it looks whether it is still wanted (arbitrary)."""
 _MOST_WINDOW_BYTES = 128 << 20
 """zstd's own limit for decoders (``ZSTD_WINDOWLOG_LIMIT_DEFAULT`` is 27). Source: zstd.h."""
 _RATIO_GRACE_BYTES = 64 << 20
 _MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+_MEDIA_TYPES: dict[Compression, str] = {"none": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
 _COMPRESSIONS: dict[str, Compression] = {
     LAYER_TAR: "none",
     LAYER_GZIP: "gzip",
@@ -114,58 +123,103 @@ class _Watched:
 def read_layers(
     layers: Sequence[StreamedLayer], look: Look, *, place: str, limits: StreamLimits | None = None, threads: int = 2
 ) -> tuple[LayerEntries, ...]:
-    """Read all layers, several at a time, each in one pass; the results are in the order of the layers.
+    """Read all layers, each in one pass; the results are in the order of the layers.
 
+    Threads read, decompress and hash the next layers ahead, up to a few MiB each, while this one lists entries.
     Raises HostileArchive (which limit, or what is wrong with which layer), ImageMissing.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     meter, stop = _Meter(limits or StreamLimits()), Event()
-
-    def one(layer: StreamedLayer) -> LayerEntries:
-        try:
-            return _read_layer(layer, look, meter, stop)
-        except HostileArchive as error:
-            error.what = f"{place}: layer {layer.digest or layer.diff_id}: {error.what}"
-            error.args = (error.what,)
-            raise
-
-    # Hashing and decompressing let go of Python's lock, so two threads keep two cores busy.
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        waiting = [pool.submit(one, layer) for layer in layers]
+        # Begun in order, so the layer that is waited for is always among those being read.
+        streams = [_Stream(layer, meter, stop) for layer in layers]
+        ends = [pool.submit(stream.pump) for stream in streams]
         try:
-            return tuple(each.result() for each in waiting)
+            return tuple(
+                _list_layer(stream, end, look, meter, place=place) for stream, end in zip(streams, ends, strict=True)
+            )
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _read_layer(layer: StreamedLayer, look: Look, meter: _Meter, stop: Event) -> LayerEntries:
-    named = _COMPRESSIONS.get(layer.media_type)
-    if layer.media_type and named is None:
-        raise HostileArchive(f"its media type {layer.media_type[:100]!r} is no layer's")
-    raw, plain = _Watched(), _Watched()
-    with layer.open() as file:
-        first = file.read(_RAW_PIECE_BYTES)
-        compression = _compression(first, layer.media_type, named)
-        pieces = raw.watch(_file_pieces(file, first, stop))
-        if compression == "none":
-            entries = _listed(_bounded(pieces, raw, meter), look, meter)
-            plain = raw
-        else:
-            unpacked = plain.watch(_bounded(_decompress(pieces, compression), raw, meter))
-            entries = _listed(unpacked, look, meter)
-            for _ in pieces:
-                pass
-    _check_digests(layer, raw, plain)
+def _list_layer(stream: _Stream, end: Future[None], look: Look, meter: _Meter, *, place: str) -> LayerEntries:
+    layer = stream.layer
+    try:
+        try:
+            entries = _listed(stream.pieces(), look, meter)
+        finally:
+            # What was wrong with the stream is the cause of what is wrong with the list.
+            if stream.trouble is not None:
+                raise stream.trouble
+        end.result()
+        _check_digests(layer, stream.raw, stream.plain)
+    except HostileArchive as error:
+        raise HostileArchive(f"{place}: layer {layer.digest or layer.diff_id}: {error.what}") from error
     return LayerEntries(
-        digest=raw.digest,
-        diff_id=plain.digest,
-        media_type=layer.media_type or {"none": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}[compression],
-        compressed_bytes=raw.bytes,
-        unpacked_bytes=plain.bytes,
+        digest=stream.raw.digest,
+        diff_id=stream.plain.digest,
+        media_type=layer.media_type or _MEDIA_TYPES[stream.compression],
+        compressed_bytes=stream.raw.bytes,
+        unpacked_bytes=stream.plain.bytes,
         entries=entries,
     )
+
+
+class _Stream:
+    """One layer on its way from its place to the list of its entries."""
+
+    def __init__(self, layer: StreamedLayer, meter: _Meter, stop: Event) -> None:
+        self.layer = layer
+        self.raw = _Watched()
+        self.plain = _Watched()
+        self.compression: Compression = "none"
+        self.trouble: ProaError | None = None
+        """What ended the stream before its time."""
+        self._meter = meter
+        self._stop = stop
+        self._queue: Queue[bytes] = Queue(maxsize=_AHEAD_PIECES)
+
+    def pump(self) -> None:
+        """Read, decompress and hash the whole layer; an empty piece is the end, however it came."""
+        try:
+            for piece in self._made():
+                self._put(piece)
+        except ProaError as error:
+            self.trouble = error
+        finally:
+            self._put(b"")
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what the pump has made."""
+        while piece := self._queue.get():
+            yield piece
+
+    def _put(self, piece: bytes) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(piece, timeout=_PATIENCE_S)
+            except Full:
+                continue
+            return
+
+    def _made(self) -> Iterator[bytes]:
+        named = _COMPRESSIONS.get(self.layer.media_type)
+        if self.layer.media_type and named is None:
+            raise HostileArchive(f"its media type {self.layer.media_type[:100]!r} is no layer's")
+        with self.layer.open() as file:
+            first = file.read(_RAW_PIECE_BYTES)
+            self.compression = _compression(first, self.layer.media_type, named)
+            pieces = self.raw.watch(_file_pieces(file, first, self._stop))
+            if self.compression == "none":
+                self.plain = self.raw
+                yield from _bounded(pieces, self.raw, self._meter)
+                return
+            unpacked = _decompress(pieces, self.compression)
+            yield from self.plain.watch(_bounded(unpacked, self.raw, self._meter))
+            for _ in pieces:
+                pass
 
 
 def _listed(pieces: Iterator[bytes], look: Look, meter: _Meter) -> tuple[Entry, ...]:

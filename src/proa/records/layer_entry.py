@@ -29,8 +29,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     secrets: tuple[SecretKind, ...] = ()
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One entry of a layer."""
+class Entry(msgspec.Struct, kw_only=True, gc=False):
+    """One entry of a layer; filled in while its content passes, and left alone from then on."""
 
     path: str
     """Relative to the root, without ``.`` and empty parts; bytes that are no UTF-8 written ``\\xff``."""
