@@ -94,5 +94,5 @@ def test_damage_that_is_found_late_is_told_with_the_name(tmp_path: Path) -> None
     at = note.index(BUILD_ID) - 16
     assert note[at + 12 : at + 16] == b"GNU\0"
     file = put_file(tmp_path, "api", note[:at] + b"\xff\xff\0\0" + note[at + 4 :])
-    with pytest.raises(BinaryDamaged, match=r"^api: "):
+    with pytest.raises(BinaryDamaged, match=rf"^api: the note at offset {at:#x} "):
         finish_prebuilt(file, name="api", platform=AMD64, settings=BuildSettings(), store=Store(tmp_path / "store"))

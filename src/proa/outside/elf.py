@@ -324,8 +324,10 @@ def _notes(elf: Elf, offset: int, size: int, alignment: int, *, room: int) -> It
         if room <= 0:
             raise BinaryDamaged(f"there are too many notes at offset {offset:#x}")
         owner_bytes, content_bytes, kind = header.unpack_from(table, at)
-        owner = cut(table, at + header.size, owner_bytes)
         start = _aligned(at + header.size + owner_bytes, alignment)
+        if start + content_bytes > len(table):
+            raise BinaryDamaged(f"the note at offset {offset + at:#x} is longer than its table of {size} bytes")
+        owner = cut(table, at + header.size, owner_bytes)
         content = cut(table, start, content_bytes)
         if content_bytes > _MOST_NAME_BYTES or owner_bytes > _MOST_NAME_BYTES:
             raise BinaryDamaged(f"a note at offset {offset + at:#x} has {content_bytes} bytes")
