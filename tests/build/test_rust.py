@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from proa.build.rust import choose_target, deciding_variables
+from proa.build.rust import LINKER_SCRIPT, choose_target, deciding_variables
 from proa.errors import ToolMissing, UnknownPlatform
 from proa.outside.cargo import Rust
+from proa.outside.command import run
 from proa.records.platform import Platform
 
 AMD64 = Platform("linux", "amd64")
@@ -59,3 +60,25 @@ def test_profiles_and_flags_decide_and_places_and_wrappers_do_not():
         "HOME": "/h",
     }
     assert set(deciding_variables(environ)) == {"CARGO_PROFILE_RELEASE_LTO", "RUSTFLAGS"}
+
+
+def test_words_for_a_c_compiler_that_links_reach_the_linker_as_its_own(tmp_path):
+    script, real = tmp_path / "rust-lld", tmp_path / "the real one"
+    real.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    script.write_text(LINKER_SCRIPT.format(linker=f"'{real}'"))
+    for file in (script, real):
+        file.chmod(0o755)
+    words = [
+        "-flavor",
+        "gnu",
+        "a b.o",
+        "-Wl,-z,now",
+        "-Xlinker",
+        "-x",
+        "-fuse-ld=mold",
+        "-pthread",
+        "*",
+        "-Wl,--as-needed",
+    ]
+    said = run([str(script), *words]).text.splitlines()
+    assert said == ["-flavor", "gnu", "a b.o", "-z", "now", "-x", "*", "--as-needed"]

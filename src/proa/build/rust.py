@@ -25,7 +25,7 @@ from proa.outside.cargo import Rust, cargo_home, configuration_files, read_toml
 from proa.outside.command import last_lines, run
 from proa.outside.sourcetree import copy_files
 from proa.outside.store import Store
-from proa.outside.workshop import Workshop, open_workshop
+from proa.outside.workshop import PLACE, Workshop, open_workshop
 from proa.outside.zig import Compilers
 from proa.records.binary import Binary, Libc
 from proa.records.configuration import BuildSettings
@@ -46,6 +46,24 @@ _TRIPLES = {
 """Source: https://doc.rust-lang.org/rustc/platform-support.html."""
 _LIBC_ARCHIVES = ("/usr/lib/*/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a")
 _PREFIXES = ("CARGO", "RUST")
+LINKER_SCRIPT = """\
+#!/bin/sh
+# Written by proa for one build.
+set -f
+left=$#
+while [ $left -gt 0 ]; do
+  word=$1
+  shift
+  left=$((left - 1))
+  case $word in
+  -Wl,*) IFS=, && set -- "$@" ${{word#-Wl,}} && unset IFS ;;
+  -Xlinker | -pthread | -fuse-ld=* | -static-libgcc | -static-libstdc++) ;;
+  *) set -- "$@" "$word" ;;
+  esac
+done
+exec {linker} "$@"
+"""
+"""What projects and RUSTFLAGS say to a C compiler that links, said to the linker itself."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +211,9 @@ def _environment(job: Job, place: Path, target: Target, output: Path) -> dict[st
         found |= job.compilers.environment
         found |= {f"PKG_CONFIG_LIBDIR_{lower}": str(place / "tmp"), "PKG_CONFIG_ALL_STATIC": "1"}
     if _takes_own_linker(job, target):
-        found |= {f"CARGO_TARGET_{upper}_LINKER": job.rust.linker}
+        # Without bubblewrap the folder has another name each time, and cargo would compile everything again.
+        linker = f"{place}/bin/rust-lld" if place == PLACE else job.rust.linker
+        found |= {f"CARGO_TARGET_{upper}_LINKER": linker}
     # What the user says of a profile wins; so does a linker.
     return {**found, **{name: value for name, value in _own(job).items() if name != "PATH"}}
 
@@ -243,6 +263,8 @@ def _write_scripts(job: Job, shop: Workshop, target: Target, *, places: Iterable
         f'exec "$@" {shlex.join(mapped)}\n'
     )
     _write_script(shop.folder / "bin/proa-rustc", text)
+    if job.rust.linker:
+        _write_script(shop.folder / "bin/rust-lld", LINKER_SCRIPT.format(linker=shlex.quote(job.rust.linker)))
     if job.compilers is not None:
         (shop.folder / "bin/target").mkdir()
         scripts = driver.scripts(job.compilers, job.settings, places=dict(sorted(prefixes.items())))

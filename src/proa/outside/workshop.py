@@ -16,7 +16,8 @@ import msgspec
 from proa.errors import ToolFailed, ToolMissing, ToolTimedOut
 from proa.outside.command import Ran, Run, run
 
-_PLACE = "/media"
+PLACE = Path("/media")
+"""What a confined folder is called inside."""
 
 
 class Workshop(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +78,12 @@ def open_workshop(
 ) -> Workshop:
     """Return a workshop in a folder that exists, confined where bubblewrap can do it."""
     program = shutil.which("bwrap", path=os.pathsep.join([environment.get("PATH", os.defpath), "/usr/bin", "/bin"]))
-    is_confined = program is not None and Path(_PLACE).is_dir() and _works(program, run)
+    is_confined = program is not None and PLACE.is_dir() and _works(program, run)
     for path in writable:
         path.mkdir(parents=True, exist_ok=True)
     return Workshop(
         folder=folder,
-        place=Path(_PLACE) if is_confined else folder,
+        place=PLACE if is_confined else folder,
         environment=environment,
         # bubblewrap binds over no symbolic link.
         writable=tuple(path.resolve() for path in writable),
