@@ -7,6 +7,7 @@ import json
 import pytest
 
 from proa.errors import ToolFailed, WrongConfiguration
+from proa.outside import cargo
 from proa.outside.cargo import Crate, parse_metadata, parse_rust
 
 
@@ -59,3 +60,15 @@ def test_what_is_not_understood_is_an_error(content):
 def test_an_odd_compiler_is_an_error():
     with pytest.raises(ToolFailed):
         parse_rust("rustc 1.95.0\n", "/opt\n")
+
+
+def test_files_that_the_last_build_read_are_known_whatever_ignores_them(tmp_path):
+    root, output = tmp_path / "a tree", tmp_path / "target"
+    (output / "x86_64-unknown-linux-musl/release").mkdir(parents=True)
+    (root / "src").mkdir(parents=True)
+    for name in ("src/main.rs", "made here.txt"):
+        (root / name).touch()
+    assert cargo.read_files(output, root) == ()
+    read = [str(root / name).replace(" ", "\\ ") for name in ("src/main.rs", "made here.txt", "gone.txt")]
+    (output / "x86_64-unknown-linux-musl/release/a.d").write_text(f"/t/a: {' '.join(read)} /etc/passwd\n")
+    assert cargo.read_files(output, root) == ("made here.txt", "src/main.rs")

@@ -8,6 +8,7 @@ import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from proa.outside.command import Run, last_lines, run
 _HINT = "install Rust from rustup.rs, or your distribution's cargo"
 _QUICK_S = 60.0
 _MOST_TOML_BYTES = 1 << 20
+_MOST_DEP_INFO = 200
+"""One for each program and platform."""
 
 
 class Crate(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +132,22 @@ def _path_dependencies(table: Any) -> Iterator[str]:
                     yield one["path"]
         elif isinstance(value, dict):
             yield from _path_dependencies(value)
+
+
+def read_files(output: Path, root: Path) -> tuple[str, ...]:
+    """Return the files below a workspace that its last build read, relative to it; none before the first build.
+
+    Those that version control ignores are among them: ``include_str!`` of what another tool made. ``output`` is
+    cargo's target directory. Source: https://doc.rust-lang.org/cargo/reference/build-cache.html#dep-info-files.
+    """
+    found: set[str] = set()
+    for file in sorted(output.glob("*/*/*.d"))[:_MOST_DEP_INFO]:
+        with suppress(OSError), file.open(encoding="utf-8", errors="replace") as stream:
+            for word in re.findall(r"(?:\\.|[^\s\\])+", stream.read(_MOST_TOML_BYTES)):
+                path = Path(re.sub(r"\\(.)", r"\1", word))
+                if path.is_absolute() and path.is_relative_to(root) and path.is_file():
+                    found.add(path.relative_to(root).as_posix())
+    return tuple(sorted(found))
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def _tree(bench: Bench, folder: Path, system: System, *, program: str) -> Tree:
 
 
 def _cargo_tree(bench: Bench, folder: Path, *, takes_all: bool, program: str) -> Tree:
+    from proa.build.rust import target_directory
+
     environ = bench.environ
     with ThreadPoolExecutor(2) as pool:
         reading = pool.submit(cargo.read_workspace, folder, environ=environ)
@@ -93,7 +95,9 @@ def _cargo_tree(bench: Bench, folder: Path, *, takes_all: bool, program: str) ->
             names = tuple(name for name in names if not name.startswith(output))
         if "Cargo.lock" not in names and (root / "Cargo.lock").is_file():
             names = tuple(sorted((*names, "Cargo.lock")))
-        digests = [digest_files(root, names)]
+        # What the build reads though version control ignores it; the copy for a missing Cargo.lock has it not.
+        ignored = set(cargo.read_files(target_directory(root, bench.store), root)) - set(names)
+        digests = [digest_files(root, sorted({*names, *ignored}))]
         outside = [Path(path) for path in workspace.outside]
         digests += [digest_files(place, list_files(place, environ=environ)) for place in outside]
         digests += [file.read_text(errors="replace") for file in cargo.configuration_files(root, environ)]
