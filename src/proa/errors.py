@@ -90,7 +90,8 @@ class NoProject(WrongInput):
     code = "PROA203"
     meaning = "No go.mod or go.work was found in this folder or above it, nor the file of another build system in it."
     remedy = (
-        "proa looks for go.mod (here or above), Cargo.toml, meson.build, CMakeLists.txt and Makefile; "
+        "proa looks for go.mod (here or above), Cargo.toml, meson.build, CMakeLists.txt and Makefile; a project with "
+        "./configure needs five lines of GNUmakefile (docs/how-to/c-and-rust.md); "
         "a new Go module is made by: go mod init example.com/name"
     )
 

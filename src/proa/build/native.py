@@ -14,7 +14,7 @@ from proa.build.closure import runtime_files_of
 from proa.build.faults import fault_of
 from proa.build.finish import finish
 from proa.build.programs import Found, choose, find_programs, folders_of_libraries, others_installed
-from proa.errors import LibraryMissing, ToolMissing
+from proa.errors import BuildFailed, LibraryMissing, ToolMissing
 from proa.outside import cmake, make, meson
 from proa.outside.command import Ran
 from proa.outside.machine import this_platform
@@ -34,6 +34,7 @@ KEPT = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """What a build sees of the caller's environment: make takes every variable as one of its own. The rest is build.env."""
+_MOST_NAMED = 5
 _INSTALL_HINTS = {
     "make": "apt-get install make (or your distribution's package)",
     "cmake": "pip install cmake ninja, or your distribution's packages",
@@ -165,7 +166,14 @@ def _make(job: Job, shop: Workshop) -> list[Found]:
         return built
     stage = {"DESTDIR": f"{shop.place}/stage", "PREFIX": "/usr", "prefix": "/usr"}
     ran = make.make(shop, ["install"], directory=source, variables=stage, words=words, jobs=job.jobs)
-    _done(ran, job, shop)
+    try:
+        _done(ran, job, shop)
+    except BuildFailed as failed:
+        if built:
+            # Many an `install` knows no DESTDIR, and the program is there.
+            names = ", ".join(one.name for one in built[:_MOST_NAMED])
+            failed.hint = f"{failed.hint} (here: {names})"
+        raise
     return find_programs(shop.folder / "stage") or find_programs(shop.folder / "source")
 
 

@@ -24,9 +24,9 @@ _COMMANDS = {
 @click.group(cls=LazyGroup, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="proa %(version)s")
 def proa() -> None:
-    """Take a Go project from source to the smallest image that provably runs.
+    """Take a compiled project from source to the smallest image that provably runs.
 
-    Start with `proa ship` in the folder of a Go module. Results go to standard output, everything else to
-    standard error. Exit status: 0 done, 1 a gate said no, 2 wrong usage or source, 3 something is missing here,
-    4 the project does not build, 70 a bug in proa, 130 interrupted.
+    Start with `proa ship` in the project's folder: Go, C, C++ (make, CMake, meson) or Rust (cargo). Results go to
+    standard output, everything else to standard error. Exit status: 0 done, 1 a gate said no, 2 wrong usage or
+    source, 3 something is missing here, 4 the project does not build, 70 a bug in proa, 130 interrupted.
     """

@@ -32,7 +32,8 @@ def ship(**flags: Any) -> None:
     """Take the program in SOURCE from source to an image that has been run.
 
     SOURCE is a folder (default: this one), a package (./cmd/api), ./... for every main package, or a module path
-    with its version (github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin@v2.26.0).
+    with its version (github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin@v2.26.0). A folder with Cargo.toml,
+    meson.build, CMakeLists.txt or Makefile is built by cargo, meson, CMake or make.
 
     Without --to or --push the image stays in the local store. Destinations are written as skopeo does:
     oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker-daemon:NAME:TAG, docker://REGISTRY/NAME:TAG.
