@@ -29,7 +29,9 @@ Compression = Literal["none", "gzip", "zstd"]
 _RAW_PIECE_BYTES = 96 << 10
 _PIECE_BYTES = 96 << 10
 """Below the size from which malloc asks the kernel each time: pieces of 1 MiB took twice the system time."""
-_AHEAD_PIECES = 32
+_BATCH_PIECES = 16
+"""Handed over together: every handing over may cost a switch between threads."""
+_AHEAD_BATCHES = 4
 _PATIENCE_S = 0.2
 """How long a thread that is ahead waits before it looks whether it is still wanted (arbitrary)."""
 _MOST_WINDOW_BYTES = 128 << 20
@@ -179,27 +181,33 @@ class _Stream:
         """What ended the stream before its time."""
         self._meter = meter
         self._stop = stop
-        self._queue: Queue[bytes] = Queue(maxsize=_AHEAD_PIECES)
+        self._queue: Queue[list[bytes]] = Queue(maxsize=_AHEAD_BATCHES)
 
     def pump(self) -> None:
-        """Read, decompress and hash the whole layer; an empty piece is the end, however it came."""
+        """Read, decompress and hash the whole layer; an empty batch is the end, however it came."""
+        batch: list[bytes] = []
         try:
             for piece in self._made():
-                self._put(piece)
+                batch.append(piece)
+                if len(batch) == _BATCH_PIECES:
+                    self._put(batch)
+                    batch = []
         except ProaError as error:
             self.trouble = error
         finally:
-            self._put(b"")
+            if batch:
+                self._put(batch)
+            self._put([])
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what the pump has made."""
-        while piece := self._queue.get():
-            yield piece
+        while batch := self._queue.get():
+            yield from batch
 
-    def _put(self, piece: bytes) -> None:
+    def _put(self, batch: list[bytes]) -> None:
         while not self._stop.is_set():
             try:
-                self._queue.put(piece, timeout=_PATIENCE_S)
+                self._queue.put(batch, timeout=_PATIENCE_S)
             except Full:
                 continue
             return

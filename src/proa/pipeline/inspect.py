@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from proa.inspect.findings import find_all
@@ -51,6 +53,23 @@ def inspect_image(image: str, request: Request, *, environ: Mapping[str, str], p
 
 def dissect(opened: StreamedImage, *, place: str, limits: StreamLimits | None = None, threads: int = 2) -> ImageAnatomy:
     """Return what is in an open image. Raises HostileArchive, ImageMissing."""
+    with _without_collecting():
+        return _dissect(opened, place, limits, threads)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep Python from searching for cycles: there are none among the entries of an image, and the search is slow."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _dissect(opened: StreamedImage, place: str, limits: StreamLimits | None, threads: int) -> ImageAnatomy:
     read = read_layers(opened.layers, look, place=place, limits=limits, threads=threads)
     merged = merge_layers([layer.entries for layer in read])
     layers = describe_layers(read, merged, instructions(opened.config.history or (), len(read)))
