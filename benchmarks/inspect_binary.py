@@ -1,0 +1,60 @@
+"""Claim: nearly every byte has an owner, in at most half of gsa's time and memory, where gsa is on PATH.
+
+Programs are given by their paths: ``python benchmarks/inspect_binary.py ./caddy ./prometheus``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROUNDS = 3
+
+
+def measured(argv: list[str]) -> tuple[float, float, bytes]:
+    """Return seconds, peak memory in MB, and standard output of one run."""
+    start = time.perf_counter()
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    output = process.stdout.read() if process.stdout else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{argv[0]} ended with {process.returncode}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1000, output
+
+
+def main(programs: list[str]) -> None:
+    gsa = shutil.which("gsa")
+    for program in programs:
+        ours = [sys.executable, "-m", "proa", "inspect", program, "--format", "json"]
+        runs = [measured(ours) for _ in range(ROUNDS)]
+        record = json.loads(runs[0][2])
+        parts = [one["bytes"] for one in (*record["packages"], *record["sections"])]
+        unclaimed = {one["name"]: one["bytes"] for one in record["sections"]}
+        code = sum(one["text"] + one["pclntab"] for one in record["packages"])
+        rest = unclaimed.get(".text", 0) + unclaimed.get(".gopclntab", 0)
+        print(
+            f"{Path(program).name}: {record['total_bytes']:,} bytes, sum exact: {sum(parts) == record['total_bytes']}"
+        )
+        print(f"  code and line tables with a package {100 * code / (code + rest):.3f} %")
+        print(f"  loaded bytes with a package {100 * record['attributed_bytes'] / record['loaded_bytes']:.2f} %")
+        seconds, memory = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+        print(f"  proa {seconds:.2f} s, {memory:.0f} MB")
+        if gsa is None:
+            print("  gsa is not on PATH: not compared")
+            continue
+        others = [measured([gsa, "--format", "json", program]) for _ in range(ROUNDS)]
+        theirs, peak = statistics.median(run[0] for run in others), min(run[1] for run in others)
+        print(
+            f"  gsa  {theirs:.2f} s, {peak:.0f} MB: proa takes {seconds / theirs:.2f} of its time, {memory / peak:.2f} of its memory"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
