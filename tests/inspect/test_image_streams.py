@@ -26,6 +26,7 @@ from proa.outside.access import Access
 from proa.outside.image_stream import opened_image
 from proa.outside.images import located, write_image
 from proa.outside.layer_stream import StreamedLayer, StreamLimits, read_layers
+from proa.outside.layer_tar import read_entries
 from proa.outside.store import Store
 from proa.pipeline.inspect import dissect, is_program
 from proa.records.image_anatomy import ImageAnatomy, encode_anatomy
@@ -144,6 +145,16 @@ def raw_header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
 )
 def test_each_media_type_and_several_members_are_read(media_type: str, pack: Callable[[bytes], bytes]) -> None:
     assert read(layer(pack(TAR), media_type=media_type, plain=TAR)) == ["big/a", "big/b", "app"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 511, 513, 1000, 98_303])
+def test_pieces_of_any_size_give_the_same_entries(size: int) -> None:
+    content = archive([item("a", b"x" * 700), item("b", b"y"), item("n" * 150, b"z" * 513), item("c", b"1" * 1025)])
+    pieces = (content[at : at + size] for at in range(0, len(content), size))
+    whole = list(read_entries(iter([content]), lambda *_: None))
+    assert list(read_entries(pieces, lambda *_: None)) == whole
+    large = (TAR[at : at + size * 1000] for at in range(0, len(TAR), size * 1000))
+    assert list(read_entries(large, lambda *_: None)) == list(read_entries(iter([TAR]), lambda *_: None))
 
 
 def test_long_names_and_an_archive_without_its_end_are_read() -> None:

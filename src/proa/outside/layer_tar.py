@@ -170,7 +170,8 @@ def _fill(entry: Entry, buffer: _Buffer, look: Look) -> None:
         entry.content = _mark_large(entry.path, size, buffer)
     padding = -size % _BLOCK
     # Some writers leave the last entry's padding out.
-    buffer.at += padding if buffer.need(padding) else len(buffer.data) - buffer.at
+    is_whole = buffer.need(padding)  # moves ``at``, so not within the sum below
+    buffer.at = buffer.at + padding if is_whole else len(buffer.data)
 
 
 def _mark(content: memoryview) -> bytes:
