@@ -208,7 +208,18 @@ def _measured(read: Elf, addresses: Any, names: Any, strings: bytes) -> SymbolTa
     order = addresses.argsort(kind="stable")
     addresses, names = addresses[order], names[order]
     edges = np.unique(
-        np.concatenate([addresses, *([[s.address, s.address + s.size] for s in read.sections if s.is_allocated])])
+        np.concatenate(
+            [
+                addresses,
+                *(
+                    [
+                        [s.address, s.address + s.size]
+                        for s in read.sections
+                        if s.is_allocated and s.address + s.size < 1 << 62
+                    ]
+                ),
+            ]
+        )
     ).astype("i8")
     following = edges.searchsorted(addresses, side="right")
     ends = np.append(edges, edges[-1:])[following] if len(edges) else addresses

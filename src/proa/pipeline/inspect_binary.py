@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,7 @@ def inspect_binary(
         return summed(program, parts, file=str(path), build_id=build_id, debug_file=found, jobs=jobs or cores())
     except BinaryDamaged as error:
         raise BinaryDamaged(f"{path.name}: {error.what}", output=error.output, hint=error.hint) from error
-    except (IndexError, ValueError, OverflowError, MemoryError) as error:
+    except (IndexError, ValueError, OverflowError, MemoryError, struct.error) as error:
         # The tables of a hostile file can still disagree with each other where no single offset is wrong.
         raise BinaryDamaged(f"{path.name}: its tables contradict each other ({error})") from error
 
