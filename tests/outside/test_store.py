@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +93,7 @@ def test_a_reference_that_cannot_be_read_is_none(store: Store, content: bytes) -
 
 _WRITER = """
 import sys
+import time
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from proa.outside.manifests import digest_of
@@ -172,3 +175,19 @@ def test_a_place_that_cannot_be_made_is_told() -> None:
             Store(Path(place)).put_blob(b"x")
         with pytest.raises(NotWritable), Store(Path(place)).using():
             pass
+
+
+def test_a_scratch_folder_in_use_stays_whatever_this_process_thinks_the_time_is(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
+    with store.folder() as first:
+        (first / "linked").write_bytes(b"x")
+        with store.folder():
+            assert (first / "linked").read_bytes() == b"x"
+
+
+def test_what_was_left_half_written_long_ago_goes(store: Store) -> None:
+    left = store.root / "partial" / "0123456789abcdef"
+    left.mkdir(parents=True)
+    os.utime(left, (1_000_000_000, 1_000_000_000))
+    with store.folder():
+        assert not left.exists()

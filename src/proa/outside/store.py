@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -251,11 +250,12 @@ class Store:
         """Lend a scratch folder on the store's own disk, removed when the block ends."""
         import shutil
 
-        self._sweep()
         path = self.root / "partial" / secrets.token_hex(8)
         try:
             # Within the block: Ctrl-C may come between two lines.
             _make_folder(path)
+            # The disk's own clock: this process may have another one, and folders of its own to lose.
+            self._sweep(path.stat().st_mtime)
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
@@ -294,10 +294,10 @@ class Store:
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
 
-    def _sweep(self) -> None:
+    def _sweep(self, now_s: float) -> None:
         import shutil
 
-        oldest = time.time() - _STALE_S
+        oldest = now_s - _STALE_S
         with suppress(FileNotFoundError):
             for path in (self.root / "partial").iterdir():
                 with suppress(OSError):
