@@ -6,25 +6,22 @@ Source: OCI image-spec, layer.md and manifest.md; RFC 1952; RFC 8878.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from queue import Full, Queue
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from proa.errors import HostileArchive, ProaError
+from proa.outside.decompression import Compression, Watched, decompress
 from proa.outside.layer_tar import Look, read_entries
 from proa.records.layer_entry import Entry, LayerEntries
 from proa.records.oci import DOCKER_LAYER, LAYER_GZIP, LAYER_TAR, LAYER_ZSTD
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-Compression = Literal["none", "gzip", "zstd"]
 
 _RAW_PIECE_BYTES = 96 << 10
 _PIECE_BYTES = 96 << 10
@@ -34,8 +31,6 @@ _BATCH_PIECES = 16
 _AHEAD_BATCHES = 4
 _PATIENCE_S = 0.2
 """How long a thread that is ahead waits before it looks whether it is still wanted (arbitrary)."""
-_MOST_WINDOW_BYTES = 128 << 20
-"""zstd's own limit for decoders (``ZSTD_WINDOWLOG_LIMIT_DEFAULT`` is 27). Source: zstd.h."""
 _RATIO_GRACE_BYTES = 64 << 20
 _MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _MEDIA_TYPES: dict[Compression, str] = {"none": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
@@ -102,26 +97,6 @@ class _Meter:
             raise HostileArchive(f"the image has more than {self.limits.entries} entries (limit: entries)")
 
 
-class _Watched:
-    """Count and hash what passes through."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.bytes = 0
-
-    def watch(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the same pieces."""
-        for piece in pieces:
-            self._hash.update(piece)
-            self.bytes += len(piece)
-            yield piece
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of all that has passed."""
-        return f"sha256:{self._hash.hexdigest()}"
-
-
 def read_layers(
     layers: Sequence[StreamedLayer], look: Look, *, place: str, limits: StreamLimits | None = None, threads: int = 2
 ) -> tuple[LayerEntries, ...]:
@@ -174,8 +149,8 @@ class _Stream:
 
     def __init__(self, layer: StreamedLayer, meter: _Meter, stop: Event) -> None:
         self.layer = layer
-        self.raw = _Watched()
-        self.plain = _Watched()
+        self.raw = Watched()
+        self.plain = Watched()
         self.compression: Compression = "none"
         self.trouble: ProaError | None = None
         """What ended the stream before its time."""
@@ -224,7 +199,9 @@ class _Stream:
                 self.plain = self.raw
                 yield from _bounded(pieces, self.raw, self._meter)
                 return
-            unpacked = _decompress(pieces, self.compression)
+            unpacked = decompress(
+                pieces, self.compression, piece_bytes=_PIECE_BYTES, what=f"its {self.compression} stream"
+            )
             yield from self.plain.watch(_bounded(unpacked, self.raw, self._meter))
             for _ in pieces:
                 pass
@@ -252,7 +229,7 @@ def _compression(first: bytes, media_type: str, named: Compression | None) -> Co
     return named or seen
 
 
-def _check_digests(layer: StreamedLayer, raw: _Watched, plain: _Watched) -> None:
+def _check_digests(layer: StreamedLayer, raw: Watched, plain: Watched) -> None:
     if layer.digest and raw.digest != layer.digest:
         raise HostileArchive(f"its content has the digest {raw.digest}")
     if raw.bytes != layer.size:
@@ -270,7 +247,7 @@ def _file_pieces(file: Source, first: bytes, stop: Event) -> Iterator[bytes]:
         data = file.read(_RAW_PIECE_BYTES)
 
 
-def _bounded(pieces: Iterator[bytes], raw: _Watched, meter: _Meter) -> Iterator[bytes]:
+def _bounded(pieces: Iterator[bytes], raw: Watched, meter: _Meter) -> Iterator[bytes]:
     unpacked = 0
     ratio = meter.limits.ratio
     for piece in pieces:
@@ -281,54 +258,3 @@ def _bounded(pieces: Iterator[bytes], raw: _Watched, meter: _Meter) -> Iterator[
                 f"it unpacks to more than {ratio:g} times its size: {unpacked} bytes of {raw.bytes} (limit: ratio)"
             )
         yield piece
-
-
-def _decompress(pieces: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
-    return _gunzip(pieces) if compression == "gzip" else _unzstd(pieces)
-
-
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the content of all members, in pieces of bounded size."""
-    inflate = zlib.decompressobj(wbits=31)
-    for piece in pieces:
-        data = piece
-        while data:
-            if inflate.eof:
-                # Zeros after the last member pad to a record; gzip itself lets them pass.
-                data = data.lstrip(b"\0")
-                if not data:
-                    break
-                inflate = zlib.decompressobj(wbits=31)
-            try:
-                content = inflate.decompress(data, _PIECE_BYTES)
-            except zlib.error as error:
-                raise HostileArchive(f"its gzip stream is corrupt: {error}") from error
-            if content:
-                yield content
-            data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-    if not inflate.eof:
-        raise HostileArchive("its gzip stream is cut short")
-
-
-def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the content of all frames, in pieces of bounded size."""
-    import zstandard
-
-    decoder = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES)
-    reader = decoder.stream_reader(_Joined(pieces), read_across_frames=True, closefd=False)  # type: ignore[arg-type]
-    try:
-        while data := reader.read(_PIECE_BYTES):
-            yield data
-    except zstandard.ZstdError as error:
-        raise HostileArchive(f"its zstd stream is corrupt: {error}") from error
-    # The reader ends quietly at the end of its input, wherever that is: the digest of the content tells.
-
-
-class _Joined:
-    """A file's ``read`` over pieces."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _size: int = -1) -> bytes:
-        return next(self._pieces, b"")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import deflate
 
 from proa.errors import HostileArchive
+from proa.outside.pax import pax_records
 from proa.records.layer_entry import Entry, EntryKind, Seen
 
 Look = Callable[[str, bytes, int, int], Seen | None]
@@ -91,7 +92,7 @@ def read_entries(pieces: Iterator[bytes], look: Look) -> Iterator[Entry]:
             content = _extension(buffer, size)
             offset += _BLOCK + size + -size % _BLOCK
             if kind == ord("x"):
-                extended.update(_pax_records(content))
+                extended.update(_extended(content))
             elif kind != ord("g"):
                 extended["path" if kind == ord("L") else "linkpath"] = _text(content)
             continue
@@ -252,21 +253,5 @@ def _decimal(text: str, what: str) -> int:
     return int(text)
 
 
-def _pax_records(content: bytes) -> dict[str, str]:
-    r"""Return the records of an extended header. Raises HostileArchive.
-
-    >>> _pax_records(b"11 path=ab\n")
-    {'path': 'ab'}
-    """
-    found: dict[str, str] = {}
-    position = 0
-    while position < len(content):
-        length, space, _ = content[position : position + 20].partition(b" ")
-        end = position + int(length) if length.isdigit() and len(length) < 9 else 0
-        record = content[position + len(length) + 1 : end]
-        if not space or end > len(content) or not record.endswith(b"\n") or b"=" not in record:
-            raise HostileArchive("an extended tar header is malformed")
-        key, _, value = record[:-1].partition(b"=")
-        found[_text(key)] = value.decode("utf-8", "backslashreplace")
-        position = end
-    return found
+def _extended(content: bytes) -> dict[str, str]:
+    return {_text(key): value.decode("utf-8", "backslashreplace") for key, value in pax_records(content)}

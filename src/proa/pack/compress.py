@@ -6,7 +6,6 @@ one frame whose jobs have a fixed size. See docs/decisions/0006-compression-and-
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import msgspec
 
 from proa.errors import WrongConfiguration
+from proa.outside.decompression import Watched
 from proa.outside.store import Store
 from proa.records.binary import Strip
 from proa.records.configuration import Compression
@@ -94,7 +94,7 @@ def library_version(compression: Compression) -> str:
 
 def write_layer(pieces: Iterable[bytes], *, method: Method, size_bytes: int, store: Store, jobs: int) -> Blob:
     """Compress a tar of ``size_bytes`` into the store; both digests are taken on the way. Raises NoSpace."""
-    seen = _Seen()
+    seen = Watched()
     jobs = max(1, min(jobs, _MOST_JOBS))
     stream = seen.watch(pieces)
     if method.compression == "gzip":
@@ -105,24 +105,6 @@ def write_layer(pieces: Iterable[bytes], *, method: Method, size_bytes: int, sto
         for data in compressed:
             writer.write(data)
     return Blob(digest=writer.digest, diff_id=seen.digest, bytes=writer.bytes, unpacked_bytes=seen.bytes)
-
-
-class _Seen:
-    """Count and hash what passes."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.bytes = 0
-
-    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self._hash.update(piece)
-            self.bytes += len(piece)
-            yield piece
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
 
 
 def _gzip(pieces: Iterable[bytes], *, level: int, jobs: int) -> Iterator[bytes]:

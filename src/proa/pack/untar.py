@@ -6,7 +6,6 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Ta
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Literal, Protocol
@@ -14,6 +13,8 @@ from typing import BinaryIO, Literal, Protocol
 import msgspec
 
 from proa.errors import HostileArchive, StoreDamaged
+from proa.outside.decompression import Compression, Watched, decompress
+from proa.outside.pax import pax_records
 from proa.outside.store import Store
 from proa.records.oci import DOCKER_LAYER, LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, Descriptor
 
@@ -23,8 +24,6 @@ _BLOCK = 512
 _PIECE_BYTES = 256 << 10
 _MOST_HEADER_BYTES = 1 << 20
 """Of one extended header: names are at most 4 kB each on Linux, so this is far more than any honest one."""
-_MOST_WINDOW_BYTES = 128 << 20
-"""zstd's own limit for decoders (``ZSTD_WINDOWLOG_LIMIT_DEFAULT`` is 27). Source: zstd.h."""
 _RATIO_GRACE_BYTES = 64 << 20
 _KINDS: dict[bytes, Kind] = {
     b"0": "file",
@@ -37,7 +36,7 @@ _KINDS: dict[bytes, Kind] = {
     b"5": "folder",
     b"6": "device",
 }
-_COMPRESSIONS: dict[str, Literal["none", "gzip", "zstd"]] = {
+_COMPRESSIONS: dict[str, Compression] = {
     LAYER_TAR: "none",
     LAYER_GZIP: "gzip",
     LAYER_ZSTD: "zstd",
@@ -126,7 +125,7 @@ class Layered:
             if kind in (b"x", b"g", b"L", b"K"):
                 content = self._extension(size)
                 if kind == b"x":
-                    extended.update(_pax_records(content))
+                    extended.update(_extended(content))
                 elif kind != b"g":
                     extended["path" if kind == b"L" else "linkpath"] = _text(content)
                 continue
@@ -186,26 +185,6 @@ class Layered:
             pass
 
 
-class Watched:
-    """Count and hash what passes through."""
-
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-        self.bytes = 0
-
-    def watch(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the same pieces."""
-        for piece in pieces:
-            self.hash.update(piece)
-            self.bytes += len(piece)
-            yield piece
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of all that has passed."""
-        return f"sha256:{self.hash.hexdigest()}"
-
-
 @contextmanager
 def open_layer(layer: Descriptor, diff_id: str, *, store: Store, budget: Budget) -> Iterator[Layered]:
     """Read one layer; when the block ends well, its digests were right.
@@ -218,8 +197,8 @@ def open_layer(layer: Descriptor, diff_id: str, *, store: Store, budget: Budget)
     raw, plain = Watched(), Watched()
     with store.open_blob(layer.digest) as file:
         compressed = raw.watch(_file_pieces(file))
-        pieces = plain.watch(_bounded(_decompress(compressed, compression), raw, budget))
-        yield Layered(pieces)
+        unpacked = decompress(compressed, compression, piece_bytes=_PIECE_BYTES, what=f"a {compression} layer")
+        yield Layered(plain.watch(_bounded(unpacked, raw, budget)))
         for _ in compressed:
             pass
     if raw.digest != layer.digest:
@@ -243,68 +222,6 @@ def _bounded(pieces: Iterator[bytes], raw: Watched, budget: Budget) -> Iterator[
         if unpacked > _RATIO_GRACE_BYTES and unpacked > budget.limits.ratio * raw.bytes:
             raise HostileArchive(f"a layer unpacks to more than {budget.limits.ratio:g} times its size (limit: ratio)")
         yield piece
-
-
-def _decompress(pieces: Iterator[bytes], compression: Literal["none", "gzip", "zstd"]) -> Iterator[bytes]:
-    match compression:
-        case "none":
-            return pieces
-        case "gzip":
-            return _gunzip(pieces)
-        case "zstd":
-            return _unzstd(pieces)
-
-
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the content of all members, in pieces of bounded size."""
-    import zlib
-
-    inflate = zlib.decompressobj(wbits=31)
-    for piece in pieces:
-        data = piece
-        while data:
-            if inflate.eof:
-                # Zeros after the last member pad to a record; gzip itself lets them pass.
-                data = data.lstrip(b"\0")
-                if not data:
-                    break
-                inflate = zlib.decompressobj(wbits=31)
-            try:
-                content = inflate.decompress(data, _PIECE_BYTES)
-            except zlib.error as error:
-                raise HostileArchive(f"a gzip layer is corrupt: {error}") from error
-            if content:
-                yield content
-            data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-    if not inflate.eof:
-        raise HostileArchive("a gzip layer is cut short")
-
-
-def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the content of all frames, in pieces of bounded size."""
-    import zstandard
-
-    source = _Source(pieces)
-    decoder = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES)
-    reader = decoder.stream_reader(source, read_across_frames=True, closefd=False)  # type: ignore[arg-type]
-    count = 0
-    try:
-        while data := reader.read(_PIECE_BYTES):
-            count += len(data)
-            yield data
-    except zstandard.ZstdError as error:
-        raise HostileArchive(f"a zstd layer is corrupt: {error}") from error
-    # The reader ends quietly at the end of its input, wherever that is: the digest of the content tells.
-
-
-class _Source:
-    """A file's ``read`` over pieces."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _size: int = -1) -> bytes:
-        return next(self._pieces, b"")
 
 
 def _member(block: bytes, size: int, extended: dict[str, str]) -> Member:
@@ -367,21 +284,8 @@ def _decimal(text: str | None, otherwise: int, what: str) -> int:
     return int(text)
 
 
-def _pax_records(content: bytes) -> dict[str, str]:
-    r"""Return the records of an extended header. Raises HostileArchive.
-
-    >>> _pax_records(b"11 path=ab\n")
-    {'path': 'ab'}
-    """
-    found: dict[str, str] = {}
-    position = 0
-    while position < len(content):
-        length, space, _ = content[position : position + 20].partition(b" ")
-        end = position + int(length) if length.isdigit() and len(length) < 9 else 0
-        record = content[position + len(length) + 1 : end]
-        if not space or end > len(content) or not record.endswith(b"\n") or b"=" not in record:
-            raise HostileArchive("an extended tar header is malformed")
-        key, _, value = record[:-1].partition(b"=")
-        found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
-        position = end
-    return found
+def _extended(content: bytes) -> dict[str, str]:
+    return {
+        key.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for key, value in pax_records(content)
+    }
