@@ -142,14 +142,18 @@ class Elf(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def open_elf(file: Path) -> Elf:
     """Map a file and read its tables. Raises BinaryDamaged, ImageMissing."""
+    return read_elf(map_file(file))
+
+
+def map_file(file: Path) -> memoryview:
+    """Return a file's bytes as a view that copies nothing. Raises BinaryDamaged where it is empty, ImageMissing."""
     try:
         with file.open("rb") as stream:
-            data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as error:
         raise ImageMissing(f"{file} is not there") from error
     except ValueError as error:
         raise BinaryDamaged(f"{file.name} is empty") from error
-    return read_elf(data)
 
 
 def cut(data: memoryview, offset: int, size: int) -> memoryview:

@@ -5,13 +5,12 @@ What is neither says what it is instead, so far as its first bytes tell.
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from proa.errors import BinaryDamaged, ImageMissing, NotWritable, WrongUsage
+from proa.errors import NotWritable, WrongUsage
 from proa.outside import elf, macho, pe
 from proa.outside.elf import Elf, read_elf
 
@@ -62,12 +61,7 @@ def open_executable(file: Path) -> Executable:
     if file.is_dir():
         raise WrongUsage(f"{file} is a folder, not a program")
     try:
-        with file.open("rb") as stream:
-            data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    except FileNotFoundError as error:
-        raise ImageMissing(f"{file} is not there") from error
-    except ValueError as error:
-        raise BinaryDamaged(f"{file.name} is empty") from error
+        data = elf.map_file(file)
     except OSError as error:
         raise NotWritable(f"{file} cannot be read: {error.strerror}") from error
     return read_executable(data, file.name)
