@@ -64,6 +64,22 @@ class DeadCodeKept(GateRefused):
     remedy = "see the causes above, and what helps against each"
 
 
+class BudgetExceeded(GateRefused):
+    """A budget is not kept."""
+
+    code = "PROA104"
+    meaning = "`proa diff` found something larger than its budget allows, or new where nothing new is allowed."
+    remedy = "see what grew above; `proa why` says what brings it in; or raise the budget in proa.yaml"
+
+
+class SlimFailed(GateRefused):
+    """A slimmed image does not do in its trial what the original does."""
+
+    code = "PROA105"
+    meaning = "The slimmed image failed where the original ran, so nothing was written to its destination."
+    remedy = "bring back what it asked for with --keep, or show it to `proa slim` in a run with --test"
+
+
 class WrongInput(ProaError):
     """What the user gave cannot be worked on."""
 
@@ -174,6 +190,14 @@ class DebugMismatch(WrongInput):
     code = "PROA214"
     meaning = "The build-ids of a program and a debug file differ: its symbols would point to the wrong places."
     remedy = "`proa debug IMAGE` or `proa debug BUILD-ID` fetches the one that belongs to it"
+
+
+class NotInTarget(WrongInput):
+    """What was asked about is not in the image or program."""
+
+    code = "PROA215"
+    meaning = "`proa why` was asked about a package, symbol or file that the image or program does not have."
+    remedy = "`proa inspect` lists what is in it"
 
 
 class Missing(ProaError):

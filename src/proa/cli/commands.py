@@ -13,7 +13,7 @@ _COMMANDS = {
     "build": "Build the program, static and proved so.",
     "pack": "Put the program and what it needs into an image.",
     "trial": "Run an image under the limits it is meant for.",
-    "inspect": "Say what is in an image, layer by layer, and what of it nobody can see.",
+    "inspect": "Say what is in an image, layer by layer, or in a program, package by package.",
     "tune": "Find what would make the program smaller, measured.",
     "debug": "Read a crash: fetch or serve the debug file kept beside an image.",
     "store": "Look after the local store.",

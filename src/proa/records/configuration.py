@@ -111,6 +111,52 @@ class TrialSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     server: bool | None = None
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How large something may be, and how much it may grow against what it is compared with."""
+
+    max: str = ""
+    """Bytes, ``20MB``, ``512KiB``."""
+    growth: str = ""
+    """``5%``, ``200kB``, or ``0``."""
+
+
+NewRule = Literal["set-uid", "root-user", "secret", "dependency", "system-package", "writable", "error"]
+"""What may not be new: a set-uid or set-gid file, root as the image's user, a secret, a module, a system package, a
+world-writable file, any finding of severity ``error``."""
+
+
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What `proa diff` lets through; anything else ends it with exit status 1."""
+
+    image: Budget = Budget()
+    """Compressed layers, as a registry stores them."""
+    unpacked: Budget = Budget()
+    """The contents an image shows."""
+    binary: Budget = Budget()
+    """The program's file."""
+    wasted: Budget = Budget()
+    """Stored bytes that the image does not show."""
+    layers: dict[str, Budget] = {}
+    """By the layer's name in `proa diff` (``program``, ``system files``), or its number from 1; compressed bytes."""
+    packages: dict[str, Budget] = {}
+    """By import path or module path; ``*`` stands for any characters: ``golang.org/x/*``. Each match on its own."""
+    files: dict[str, Budget] = {}
+    """By absolute path in the image; ``*`` stands for any characters, ``/`` included."""
+    no_new: tuple[NewRule, ...] = ()
+
+
+class SlimSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What `proa slim` keeps beyond what it finds to be needed, and the runs it traces."""
+
+    keep: tuple[str, ...] = ()
+    """Absolute paths, patterns (``/usr/lib/*/gconv/*``), folders (``/srv/``), or names from its list of what was left
+    out (``debian:perl-base``)."""
+    tests: tuple[str, ...] = ()
+    """Shell commands run on this machine against the traced image, one run each; PROA_URL is where it answers."""
+    routes: tuple[str, ...] = ()
+    """More paths to ask in the traced run; ``trial.routes`` are asked as well."""
+
+
 class ProgramSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What differs for one program of several; empty fields are taken from above."""
 
@@ -129,6 +175,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Default: linux on this machine's architecture."""
     repo: str = ""
     """Where ``--push`` goes: ``registry.example/team``. Also PROA_REPO and KO_DOCKER_REPO."""
+    budgets: BudgetSettings = BudgetSettings()
+    slim: SlimSettings = SlimSettings()
     programs: dict[str, ProgramSettings] = {}
     """By program name or package path (``api``, ``./cmd/api``)."""
 
