@@ -58,12 +58,15 @@ class _Extent:
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
-        self._left = size
+        self.left = size
 
     def read(self, size: int, /) -> bytes:
-        data = self._file.read(min(size, self._left))
-        self._left -= len(data)
+        data = self._file.read(min(size, self.left))
+        self.left -= len(data)
         return data
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
 
 @contextmanager

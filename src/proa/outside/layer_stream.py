@@ -102,13 +102,16 @@ def read_layers(
 ) -> tuple[LayerEntries, ...]:
     """Read all layers, each in one pass; the results are in the order of the layers.
 
-    Threads read, decompress and hash the next layers ahead, up to a few MiB each, while this one lists entries.
-    Raises HostileArchive (which limit, or what is wrong with which layer), ImageMissing.
+    Threads read, decompress and hash the next layers ahead, up to a few MiB each, while this one lists entries;
+    with ``threads`` 0 this one does all of it. Raises HostileArchive (which limit, or what is wrong with which layer),
+    ImageMissing.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     meter, stop = _Meter(limits or StreamLimits()), Event()
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+    if not threads:
+        return tuple(_list_layer(_Stream(layer, meter, stop), None, look, meter, place=place) for layer in layers)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         # Begun in order, so the layer that is waited for is always among those being read.
         streams = [_Stream(layer, meter, stop) for layer in layers]
         ends = [pool.submit(stream.pump) for stream in streams]
@@ -121,16 +124,24 @@ def read_layers(
             pool.shutdown(cancel_futures=True)
 
 
-def _list_layer(stream: _Stream, end: Future[None], look: Look, meter: _Meter, *, place: str) -> LayerEntries:
+def check_sums(read: Sequence[LayerEntries], limits: StreamLimits) -> None:
+    """Judge layers that were read apart against the limits for all of them. Raises HostileArchive."""
+    meter = _Meter(limits)
+    for layer in read:
+        meter.take(count=layer.unpacked_bytes, entries=len(layer.entries))
+
+
+def _list_layer(stream: _Stream, end: Future[None] | None, look: Look, meter: _Meter, *, place: str) -> LayerEntries:
     layer = stream.layer
     try:
         try:
-            entries = _listed(stream.pieces(), look, meter)
+            entries = _listed(stream.pieces() if end else stream.made(), look, meter)
         finally:
             # What was wrong with the stream is the cause of what is wrong with the list.
             if stream.trouble is not None:
                 raise stream.trouble
-        end.result()
+        if end is not None:
+            end.result()
         _check_digests(layer, stream.raw, stream.plain)
     except HostileArchive as error:
         raise HostileArchive(f"{place}: layer {layer.digest or layer.diff_id}: {error.what}") from error
@@ -162,7 +173,7 @@ class _Stream:
         """Read, decompress and hash the whole layer; an empty batch is the end, however it came."""
         batch: list[bytes] = []
         try:
-            for piece in self._made():
+            for piece in self.made():
                 batch.append(piece)
                 if len(batch) == _BATCH_PIECES:
                     self._put(batch)
@@ -187,7 +198,8 @@ class _Stream:
                 continue
             return
 
-    def _made(self) -> Iterator[bytes]:
+    def made(self) -> Iterator[bytes]:
+        """Yield the layer's content as it is read, decompressed and hashed. Raises HostileArchive, ImageMissing."""
         named = _COMPRESSIONS.get(self.layer.media_type)
         if self.layer.media_type and named is None:
             raise HostileArchive(f"its media type {self.layer.media_type[:100]!r} is no layer's")

@@ -7,9 +7,9 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Ta
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import deflate
 
@@ -27,8 +27,6 @@ _WHOLE_BYTES = 1 << 20
 """Files up to this size are looked at in one go."""
 _SMALL_BYTES = 4096
 """Adler-32 is weak on short contents, and sha256 takes 4 µs for these."""
-_UNPLAIN = re.compile(r"^/|^\.{0,2}$|//|/$|(?:^|/)\.{1,2}(?:/|$)")
-"""Most names are plain already, and this is quicker than taking them apart."""
 _MARK = struct.Struct("<II")
 _MOST_HEADER_BYTES = 1 << 20
 _MOST_PATH = 4096
@@ -111,10 +109,13 @@ def read_entries(pieces: Iterator[bytes], look: Look) -> Iterator[Entry]:
 
 
 def _check(block: bytes, offset: int) -> None:
-    digits = block[148:156].strip(b" \0")
+    stored = block[148:156]
     # Eight spaces stand for the checksum while it is made.
     # Adler-32's lower half is the sum of all bytes and one, modulo 65521, and made at the speed of memory.
-    total = (deflate.adler32(block) & 0xFFFF) - 1 - sum(block[148:156]) + 256
+    total = (deflate.adler32(block) & 0xFFFF) - 1 - sum(stored) + 256
+    if stored[:6] == b"%06o" % total:
+        return  # as nearly everybody writes it
+    digits = stored.strip(b" \0")
     if not _is_octal(digits) or (int(digits, 8) - total) % 65521:
         raise HostileArchive(f"the layer is no tar archive: the header at byte {offset} has a wrong checksum")
 
@@ -151,7 +152,7 @@ def _entry(block: bytes, code: int, size: int, extended: dict[str, str]) -> Entr
     return Entry(
         path=plain_path(path),
         kind=kind,
-        mode=_number(block[100:108], "mode") & 0o7777,
+        mode=_mode(block[100:108]),
         size_bytes=size if kind == "file" else 0,
         target=plain_path(target) if kind == "hardlink" else target,
     )
@@ -160,7 +161,7 @@ def _entry(block: bytes, code: int, size: int, extended: dict[str, str]) -> Entr
 def _fill(entry: Entry, buffer: _Buffer, look: Look) -> None:
     """Look at a file's content and pass it by."""
     size = entry.size_bytes
-    if not buffer.need(min(size, _WHOLE_BYTES)):
+    if len(buffer.data) - buffer.at < size and not buffer.need(min(size, _WHOLE_BYTES)):
         raise HostileArchive(f"the layer ends in the middle of {entry.path[:200]!r}")
     start = buffer.at
     entry.seen = look(entry.path, buffer.data, start, start + min(size, HEAD_BYTES))
@@ -169,10 +170,10 @@ def _fill(entry: Entry, buffer: _Buffer, look: Look) -> None:
         buffer.at += size
     else:
         entry.content = _mark_large(entry.path, size, buffer)
-    padding = -size % _BLOCK
     # Some writers leave the last entry's padding out.
-    is_whole = buffer.need(padding)  # moves ``at``, so not within the sum below
-    buffer.at = buffer.at + padding if is_whole else len(buffer.data)
+    if padding := -size % _BLOCK:
+        is_whole = buffer.need(padding)  # moves ``at``, so not within the sum below
+        buffer.at = buffer.at + padding if is_whole else len(buffer.data)
 
 
 def _mark(content: memoryview) -> bytes:
@@ -207,7 +208,8 @@ def plain_path(name: str) -> str:
     """
     if len(name) > _MOST_PATH:
         raise HostileArchive(f"a layer has a path of {len(name)} characters (limit: {_MOST_PATH})")
-    if name.count("/") < _MOST_DEPTH and not _UNPLAIN.search(name):
+    is_plain = name and name[0] not in "/." and name[-1] != "/" and "//" not in name and "/." not in name
+    if is_plain and name.count("/") < _MOST_DEPTH:
         return name
     parts = name.split("/")
     if "" in parts or "." in parts:
@@ -241,6 +243,12 @@ def _number(field: bytes, what: str) -> int:
     if not _is_octal(digits):
         raise HostileArchive(f"a tar header has the {what} {digits!r}, which is no number")
     return int(digits, 8)
+
+
+@lru_cache(maxsize=256)
+def _mode(field: bytes) -> int:
+    """Return the permissions; an image has a dozen different ones."""
+    return _number(field, "mode") & 0o7777
 
 
 def _is_octal(digits: bytes) -> bool:

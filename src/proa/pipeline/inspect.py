@@ -14,7 +14,8 @@ from proa.inspect.merge import merge_layers
 from proa.inspect.waste import describe_layers, duplicates, wasted_files
 from proa.outside.image_stream import StreamedImage, opened_image
 from proa.outside.images import located
-from proa.outside.layer_stream import StreamLimits, read_layers
+from proa.outside.layer_stream import StreamLimits
+from proa.outside.layer_workers import read_apart
 from proa.pipeline.plan import Say, open_bench
 from proa.records.image_anatomy import ImageAnatomy
 from proa.records.platform import Platform
@@ -70,7 +71,7 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _dissect(opened: StreamedImage, place: str, limits: StreamLimits | None, threads: int) -> ImageAnatomy:
-    read = read_layers(opened.layers, look, place=place, limits=limits, threads=threads)
+    read = read_apart(opened.layers, look, place=place, limits=limits, processes=threads)
     merged = merge_layers([layer.entries for layer in read])
     layers = describe_layers(read, merged, instructions(opened.config.history or (), len(read)))
     files, wasted_count = wasted_files(merged, layers)
