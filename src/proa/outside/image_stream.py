@@ -46,6 +46,10 @@ class StreamedImage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the manifest; of the configuration where there is none."""
     config: Config
     layers: tuple[StreamedLayer, ...]
+    config_content: bytes = b""
+    """The configuration's own bytes: it may say more than ``config`` knows."""
+    has_manifest: bool = True
+    """Whether ``digest`` names a manifest."""
 
     @property
     def platform(self) -> Platform:
@@ -143,6 +147,8 @@ def _from_docker(members: Archive, file: Path, name: Name, platform: Platform | 
     return StreamedImage(
         digest=digest_of(content),
         config=config,
+        config_content=content,
+        has_manifest=False,
         layers=tuple(
             StreamedLayer(digest="", diff_id=diff_id, media_type="", size=size, open=partial(_Opened, file, at, size))
             for (at, size), diff_id in zip(extents, _diff_ids(config, len(extents), place), strict=True)
@@ -200,10 +206,12 @@ def _from_manifest(
         document = read_document(_read(entry, open_blob, place), entry.media_type, place=place)
     if isinstance(document, Index):
         raise BaseUnfit(f"{place} has an index inside an index")
-    config = _read_config(_read(document.config, open_blob, place), platform, place)
+    content = _read(document.config, open_blob, place)
+    config = _read_config(content, platform, place)
     return StreamedImage(
         digest=entry.digest,
         config=config,
+        config_content=content,
         layers=tuple(
             StreamedLayer(
                 digest=layer.digest,

@@ -219,6 +219,16 @@ class _Stream:
                 pass
 
 
+def layer_pieces(layer: StreamedLayer, *, place: str, limits: StreamLimits | None = None) -> Iterator[bytes]:
+    """Yield a layer's tar in pieces; when it ends well, its digests were right. Raises HostileArchive, ImageMissing."""
+    stream = _Stream(layer, _Meter(limits or StreamLimits()), Event())
+    try:
+        yield from stream.made()
+        _check_digests(layer, stream.raw, stream.plain)
+    except HostileArchive as error:
+        raise HostileArchive(f"{place}: layer {layer.digest or layer.diff_id}: {error.what}") from error
+
+
 def _listed(pieces: Iterator[bytes], look: Look, meter: _Meter) -> tuple[Entry, ...]:
     found = []
     for entry in read_entries(pieces, look):

@@ -13,7 +13,7 @@ from proa.errors import NotWritable
 from proa.outside.store import Store
 
 _READ_BYTES = 1 << 20
-EntryKind = Literal["file", "folder", "symlink", "hardlink"]
+EntryKind = Literal["file", "folder", "symlink", "hardlink", "character", "block", "pipe"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,10 +30,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The content, where it is small and at hand."""
     source: Path | None = None
     """The content, where it is a file on this machine."""
+    offset: int | None = None
+    """Where in ``source`` it begins; without, it is the whole file."""
     blob: str = ""
     """The content, where it is a blob in the store."""
     target: str = ""
     """Of a link: for hard links relative to the root, like ``path``."""
+    mtime: str = ""
+    """Seconds since 1970 as a pax header writes them, ``1700000000.25``; empty: the archive's."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Extended attributes under their keys in the pax header, as ``untar.Member`` has them."""
+    device: tuple[int, int] = (0, 0)
+    """Major and minor number."""
     group: str = ""
     """The path under which it is shown to people; many files of one folder share one."""
     reason: str = ""
@@ -80,9 +88,11 @@ def open_content(entry: Entry, store: Store) -> BinaryIO:
         return store.open_blob(entry.blob)
     if entry.source is not None:
         try:
-            return entry.source.open("rb")
+            file = entry.source.open("rb")
+            file.seek(entry.offset or 0)
         except OSError as error:
             raise NotWritable(f"{entry.source} cannot be read: {error.strerror}") from error
+        return file
     return io.BytesIO(entry.data or b"")
 
 

@@ -16,7 +16,15 @@ from proa.pack.entries import Entry, open_content
 BLOCK_BYTES = 512
 _RECORD_BYTES = 20 * BLOCK_BYTES
 _READ_BYTES = 1 << 20
-_TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "folder": b"5"}
+_TYPES = {
+    "file": b"0",
+    "hardlink": b"1",
+    "symlink": b"2",
+    "character": b"3",
+    "block": b"4",
+    "folder": b"5",
+    "pipe": b"6",
+}
 _MOST_OCTAL_SIZE = 0o77777777777
 _MOST_OCTAL_ID = 0o7777777
 
@@ -56,7 +64,7 @@ def header(entry: Entry, *, mtime_s: int) -> bytes:
     b'ustar\x0000'
     """
     path = _clean(entry.path) + ("/" if entry.kind == "folder" else "")
-    extended: dict[str, str] = {}
+    extended: dict[str, str] = dict(entry.attributes)
     name, prefix = _split(path)
     if not name:
         extended["path"] = path
@@ -72,9 +80,11 @@ def header(entry: Entry, *, mtime_s: int) -> bytes:
     for key, value in (("uid", entry.uid), ("gid", entry.gid)):
         if value > _MOST_OCTAL_ID:
             extended[key] = str(value)
-    if mtime_s > _MOST_OCTAL_SIZE or mtime_s < 0:
-        extended["mtime"] = str(mtime_s)
-        mtime_s = 0
+    if entry.mtime:
+        mtime_s = int(entry.mtime.partition(".")[0])
+    if mtime_s > _MOST_OCTAL_SIZE or mtime_s < 0 or "." in entry.mtime:
+        extended["mtime"] = entry.mtime or str(mtime_s)
+        mtime_s = min(max(mtime_s, 0), _MOST_OCTAL_SIZE)
     plain = _ustar(
         name,
         prefix,
@@ -85,6 +95,7 @@ def header(entry: Entry, *, mtime_s: int) -> bytes:
         mtime_s=mtime_s,
         kind=_TYPES[entry.kind],
         link=link,
+        device=entry.device,
     )
     return _pax(extended) + plain
 
@@ -95,7 +106,7 @@ def _content(entry: Entry, store: Store) -> Iterator[bytes]:
         while left and (data := stream.read(min(left, _READ_BYTES))):
             left -= len(data)
             yield data
-        if left or stream.read(1):
+        if left or (entry.offset is None and stream.read(1)):
             raise WrongInput(
                 f"{entry.source or entry.path} changed while it was read", hint="run the same command again"
             )
@@ -159,6 +170,7 @@ def _ustar(
     mtime_s: int,
     kind: bytes,
     link: bytes,
+    device: tuple[int, int] = (0, 0),
 ) -> bytes:
     block = b"".join(
         (
@@ -173,7 +185,7 @@ def _ustar(
             link.ljust(100, b"\0"),
             b"ustar\x0000",
             bytes(64),  # no user or group names: numbers only
-            b"%07o\0" % 0 * 2,
+            b"%07o\0%07o\0" % device,
             prefix.ljust(155, b"\0"),
             bytes(12),
         )

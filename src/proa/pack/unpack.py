@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -42,18 +42,43 @@ def unpack(manifest_digest: str, directory: Path, *, store: Store, limits: Limit
     manifest = read_manifest(manifest_digest, store)
     config = read_config(manifest, store)
     budget = Budget(limits or Limits())
+    with _tree(directory) as tree:
+        for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
+            with open_layer(layer, diff_id, store=store, budget=budget) as archive, _honest(directory):
+                tree.apply(archive, budget)
+    return config
+
+
+def unpack_layers(layers: Iterable[Iterator[bytes]], directory: Path, *, limits: Limits) -> None:
+    """Unpack layers into a folder (made if missing); each comes as the pieces of its tar, whose digests it checks.
+
+    Owners are restored where this process is root. Otherwise everything stays readable and removable by its user.
+    Raises HostileArchive, NoSpace, NotWritable, and what the pieces raise.
+    """
+    budget = Budget(limits)
+    with _tree(directory) as tree:
+        for pieces in layers:
+            with _honest(directory):
+                tree.apply(Layered(_counted(pieces, budget)), budget)
+
+
+def _counted(pieces: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
+    for piece in pieces:
+        budget.take_bytes(len(piece))
+        yield piece
+
+
+@contextmanager
+def _tree(directory: Path) -> Iterator[_Tree]:
     with disk_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
         # The image's user must get into it, whatever the umask here.
         directory.chmod(0o755)
         tree = _Tree(directory)
     with tree:
-        for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
-            with open_layer(layer, diff_id, store=store, budget=budget) as archive, _honest(directory):
-                tree.apply(archive, budget)
+        yield tree
         with _honest(directory):
             tree.finish()
-    return config
 
 
 def parts_of(name: str, *, limits: Limits) -> tuple[str, ...]:

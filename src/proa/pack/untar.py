@@ -6,6 +6,7 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Literal, Protocol
@@ -61,6 +62,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Leave device nodes and pipes out instead of refusing the archive."""
 
 
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device node or pipe is."""
+
+    kind: Literal["character", "block", "pipe"]
+    major: int = 0
+    minor: int = 0
+
+
+_DEVICES: dict[bytes, Literal["character", "block", "pipe"]] = {b"3": "character", b"4": "block", b"6": "pipe"}
+_MOST_DEVICE = (1 << 20) - 1
+"""Source: Linux, kdev_t.h, MINORBITS."""
+_ATTRIBUTE = "SCHILY.xattr."
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """One header of an archive, names not yet judged."""
 
@@ -71,6 +86,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     gid: int
     size_bytes: int
     target: str = ""
+    mtime: str = ""
+    """Seconds since 1970, as an extended header says them; empty for none or nonsense."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Extended attributes of the file, under their keys in the extended header: ``SCHILY.xattr.security.capability``.
+    Source: star(5), "Extended attributes"; bytes that are no UTF-8 as surrogates."""
+    device: Device | None = None
 
 
 class Budget:
@@ -139,7 +160,11 @@ class Layered:
     def _next_header(self) -> bytes:
         while self._left:
             self.read(_PIECE_BYTES)
-        self._take(self._padding)
+        if self._padding and not self._held:
+            self._held = next(self._pieces, b"")
+        # Some writers leave the last entry's padding out.
+        if self._held:
+            self._take(self._padding)
         self._padding = 0
         block = self._take_if_any(_BLOCK)
         if not block or not block.strip(b"\0"):
@@ -242,7 +267,32 @@ def _member(block: bytes, size: int, extended: dict[str, str]) -> Member:
         gid=_decimal(extended.get("gid"), _number(block[116:124], "gid"), "gid"),
         size_bytes=size if kind == "file" else 0,
         target=extended.get("linkpath") or _text(block[157:257]),
+        mtime=_mtime(block, extended),
+        attributes=tuple(sorted((key, value) for key, value in extended.items() if key.startswith(_ATTRIBUTE))),
+        device=_device(block) if kind == "device" else None,
     )
+
+
+def _mtime(block: bytes, extended: dict[str, str]) -> str:
+    text = extended.get("mtime", "")
+    if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,30})?", text, re.ASCII):
+        # Written one way, however many zeros it had.
+        whole, _, part = text.partition(".")
+        return f"{whole}.{part}".rstrip("0").rstrip(".") if part else whole
+    try:
+        return str(_number(block[136:148], "time"))
+    except HostileArchive:
+        return ""  # before 1970, as GNU tar writes it, or nonsense: no reason to refuse an image
+
+
+def _device(block: bytes) -> Device:
+    kind = _DEVICES[block[156:157]]
+    if kind == "pipe":
+        return Device(kind=kind)
+    major, minor = _number(block[329:337], "device"), _number(block[337:345], "device")
+    if max(major, minor) > _MOST_DEVICE:
+        raise HostileArchive(f"a layer has the device {major}, {minor}, which no system has")
+    return Device(kind=kind, major=major, minor=minor)
 
 
 def _name(block: bytes) -> str:
