@@ -30,10 +30,10 @@ def entrypoint_findings(merged: Merged, config: Config, digests: Sequence[str]) 
             message="the image names nothing to start: it has neither entrypoint nor command",
         )
         return
-    yield from _Start(merged, config, digests).check(words[0])
+    yield from Start(merged, config, digests).check(words[0])
 
 
-class _Start:
+class Start:
     """The image as the kernel would find it when it starts a program."""
 
     def __init__(self, merged: Merged, config: Config, digests: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class _Start:
 
     def check(self, word: str) -> Iterator[AnatomyFinding]:
         """Yield what is wrong with the program a word stands for."""
-        place = self._search(word)
+        place = self.search(word)
         found = self._merged.find(place) if place else None
         if found is None:
             where = "" if "/" in word else f" in {self._path}"
@@ -55,7 +55,7 @@ class _Start:
             return
         yield from self._startable(place, found[1], depth=0)
 
-    def _search(self, word: str) -> str:
+    def search(self, word: str) -> str:
         """Return the path a word stands for; empty where no folder of PATH has it."""
         if "/" in word:
             return word if word.startswith("/") else f"{self._folder.rstrip('/')}/{word}"
@@ -107,7 +107,7 @@ class _Start:
             words = [word for word in program.argument.removeprefix("-S").split() if "=" not in word]
             if words and not words[0].startswith("-"):
                 wanted = words[0]
-                place_of = self._search(wanted)
+                place_of = self.search(wanted)
                 found = self._merged.find(place_of) if place_of else None
                 interpreter = place_of
         if found is None:

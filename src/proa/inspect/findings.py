@@ -124,7 +124,9 @@ _ANY = re.compile(
 )
 
 
-def find_all(merged: Merged, config: Config, digests: Sequence[str]) -> tuple[AnatomyFinding, ...]:
+def find_all(
+    merged: Merged, config: Config, digests: Sequence[str], *, most_of_one_id: int = _MOST_OF_ONE_ID
+) -> tuple[AnatomyFinding, ...]:
     """Return every finding, the most severe first; of each id the first fifty. ``digests`` are the layers'."""
     names = list(digests)
     visible = list(merged.walk())
@@ -139,7 +141,7 @@ def find_all(merged: Merged, config: Config, digests: Sequence[str]) -> tuple[An
     kept = []
     for finding in sorted(found, key=lambda one: (_ORDER[one.severity], one.id, one.path)):
         counted[finding.id] = counted.get(finding.id, 0) + 1
-        if counted[finding.id] <= _MOST_OF_ONE_ID:
+        if counted[finding.id] <= most_of_one_id:
             kept.append(finding)
     return tuple(kept)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -144,9 +144,22 @@ def _in_repository(directory: Path) -> bool:
 
 def _git(words: tuple[str, ...], directory: Path, environ: Mapping[str, str], run: Run) -> Ran | None:
     """Return what git answers, whatever its status; None where there is no git or it does not answer."""
-    # Inside a hook these point at another tree than the folder that was asked for.
-    env = {name: value for name, value in environ.items() if name not in _SET_BY_HOOKS} | {"LC_ALL": "C"}
     try:
-        return run(["git", *_COMMON, *words], cwd=directory, env=env, accept=None, timeout_s=_PATIENCE_S)
+        return ask_git(words, directory, environ=environ, run=run)
     except (ToolMissing, ToolFailed, ToolTimedOut):
         return None
+
+
+def ask_git(
+    words: Sequence[str],
+    directory: Path,
+    *,
+    environ: Mapping[str, str],
+    run: Run = run,
+    stdin: bytes | None = None,
+    timeout_s: float = _PATIENCE_S,
+) -> Ran:
+    """Return what git answers for a folder, whatever its status. Raises ToolMissing, ToolFailed, ToolTimedOut."""
+    # Inside a hook these point at another tree than the folder that was asked for.
+    env = {name: value for name, value in environ.items() if name not in _SET_BY_HOOKS} | {"LC_ALL": "C"}
+    return run(["git", *_COMMON, *words], cwd=directory, env=env, stdin=stdin, accept=None, timeout_s=timeout_s)

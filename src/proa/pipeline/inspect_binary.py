@@ -18,17 +18,26 @@ from proa.records.binary_anatomy import BinaryAnatomy
 
 
 def inspect_binary(
-    path: Path, *, debug: Path | None, environ: Mapping[str, str], most_symbols: int = 100, jobs: int = 0
+    path: Path,
+    *,
+    debug: Path | None,
+    environ: Mapping[str, str],
+    most_symbols: int = 100,
+    jobs: int = 0,
+    finds_debug: bool = True,
 ) -> BinaryAnatomy:
     """Return what is in a program. ``most_symbols`` 0 is all of them; ``jobs`` 0 is one per core.
 
-    Without ``debug``, a stripped program's debug file is looked for in the store, by the build-id.
+    Without ``debug``, a stripped program's debug file is looked for in the store, by the build-id, unless
+    ``finds_debug`` is False: what is compared is read in one way, whatever the store has.
     Raises BinaryDamaged, DebugMismatch, ImageMissing, WrongUsage.
     """
     program = open_executable(path)
     try:
         build_id = elf.build_id(program.elf) if program.format == "elf" else ""
-        symbols, found = _debug_symbols(program, build_id, debug=debug, environ=environ)
+        symbols, found = None, ""
+        if debug is not None or finds_debug:
+            symbols, found = _debug_symbols(program, build_id, debug=debug, environ=environ)
         parts = dissect(program, debug=symbols, most_symbols=most_symbols)
         return summed(program, parts, file=str(path), build_id=build_id, debug_file=found, jobs=jobs or cores())
     except BinaryDamaged as error:

@@ -59,7 +59,7 @@ def ship(
     with bench.store.using():
         steps.build_together(bench, plans, together)
         ready = [
-            _prepare(
+            prepare(
                 steps.Work(bench=bench, plan=plan, log=steps.Log(planned_s, together)),
                 should_try=request.should_try,
                 requires_trial=request.requires_trial,
@@ -75,7 +75,7 @@ def ship(
     return shipped
 
 
-def _prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:
+def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Shipment, Descriptor]:
     """Analyze, build, pack and try one program; return what is known of it, and the image or index.
 
     Raises TrialFailed, TrialRequired.

@@ -114,9 +114,9 @@ class TrialSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How large something may be, and how much it may grow against what it is compared with."""
 
-    max: str = ""
+    max: str | int = ""
     """Bytes, ``20MB``, ``512KiB``."""
-    growth: str = ""
+    growth: str | int = ""
     """``5%``, ``200kB``, or ``0``."""
 
 

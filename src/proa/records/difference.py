@@ -6,9 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from proa.records.evidence import Finding
 from proa.records.image_anatomy import AnatomyFinding
 
-Measure = Literal["image", "unpacked", "binary", "layer", "module", "package", "file", "rule"]
+Measure = Literal["image", "unpacked", "binary", "wasted", "layer", "module", "package", "file", "rule"]
+Change = Literal["", "added", "removed", "changed"]
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     before_bytes: int
     after_bytes: int
+    change: Change = ""
+    """``added`` and ``removed`` where it is on one side only; ``changed`` for another content or mode."""
 
     @property
     def grown_bytes(self) -> int:
@@ -83,21 +87,28 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry stores for the image's layers, or the program's file compressed."""
     total: Delta
     """The contents the image shows, or the program's file."""
+    program: Delta | None = None
+    """The program's file; of images the one they start, where it can be read."""
+    wasted: Delta | None = None
+    """Of images: stored bytes that are not shown."""
     layers: tuple[Delta, ...] = ()
     """By what they hold, where proa packed them; else by their instruction; else by number. Compressed bytes."""
     modules: tuple[Delta, ...] = ()
     packages: tuple[Delta, ...] = ()
     sections: tuple[Delta, ...] = ()
-    """Of the programs' files, what no package owns; with ``packages`` they add up to ``total`` of the program."""
+    """Of the programs' files, what no package owns; the growth of ``packages`` and ``sections`` is that of ``program``,
+    exactly."""
     files: tuple[Delta, ...] = ()
     """Of images."""
     changed_files: int = 0
-    """Files whose content, mode or owner is another at the same size; they are in ``files`` with equal sizes."""
+    """Files whose content or mode is another at the same size; they are in ``files`` with equal sizes."""
     dependencies: tuple[Dependency, ...] = ()
     settings: tuple[Setting, ...] = ()
     new_findings: tuple[AnatomyFinding, ...] = ()
     gone_findings: tuple[AnatomyFinding, ...] = ()
     budgets: tuple[Judged, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What to know of the comparison itself: other platforms, a budget that nothing fits."""
 
     @property
     def exceeded(self) -> tuple[Judged, ...]:
