@@ -36,12 +36,20 @@ def load_configuration(directory: Path, *, environ: Mapping[str, str]) -> Loaded
     file = find_configuration(directory, environ=environ)
     if file is None:
         return Loaded()
-    text = _read_text(file)
-    if file.name in NAMES:
-        return Loaded(configuration=parse_configuration(text, name=file.name), file=file)
-    document = plainyaml.read_yaml(text, name=file.name)
-    configuration, findings = from_ko(document, name=file.name)
-    return Loaded(configuration=configuration, file=file, findings=findings)
+    return read_configuration(file, is_ko=file.name not in NAMES)[0]
+
+
+def read_configuration(file: Path, *, is_ko: bool) -> tuple[Loaded, dict[plainyaml.Path, int]]:
+    """Return the configuration in a file, ko's or our own, and the lines of its values by path.
+
+    Raises WrongConfiguration.
+    """
+    document = plainyaml.read_yaml(_read_text(file), name=file.name)
+    lines = {path: place.line for path, place in document.places.items()}
+    if is_ko:
+        configuration, findings = from_ko(document, name=file.name)
+        return Loaded(configuration=configuration, file=file, findings=findings), lines
+    return Loaded(configuration=_converted(document, name=file.name), file=file), lines
 
 
 def find_configuration(directory: Path, *, environ: Mapping[str, str]) -> Path | None:
@@ -101,7 +109,10 @@ def parse_configuration(text: str, *, name: str = "proa.yaml") -> Configuration:
     >>> parse_configuration("build: {strip: all, cgo: off}").build.strip
     'all'
     """
-    document = plainyaml.read_yaml(text, name=name)
+    return _converted(plainyaml.read_yaml(text, name=name), name=name)
+
+
+def _converted(document: Document, *, name: str) -> Configuration:
     if document.value is None:
         return Configuration()
     # A field with nothing after it, as is left when all below it is commented out, is not set.

@@ -34,7 +34,7 @@ def take_out(layer: StreamedLayer, wanted: Mapping[str, Path], *, times: Mapping
             tar = tarfile.open(fileobj=pieces, mode="r|", bufsize=_PIECE_BYTES)  # noqa: SIM115 - a stream has no end to write
             for member in tar:
                 # The list of all members is for going back, which nobody does here.
-                tar.members = []
+                tar.members = []  # type: ignore[attr-defined]
                 path = _path(member)
                 if member.isreg() and left.get(path):
                     _write(tar.extractfile(member), member, wanted[path], most_bytes)

@@ -103,6 +103,15 @@ def write_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
             scratch.unlink()
 
 
+def append_file(path: Path, content: bytes) -> None:
+    """Add to the end of a file. Raises NoSpace, NotWritable."""
+    try:
+        with disk_errors(path), path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise NotWritable(f"{path} cannot be written: {error.strerror}") from error
+
+
 def copy_file(source: Path, target: Path, *, mode: int) -> None:
     """Copy a file so that the copy appears whole or not at all. Raises NoSpace, NotWritable."""
     import shutil

@@ -54,12 +54,12 @@ def inspect_image(image: str, request: Request, *, environ: Mapping[str, str], p
 
 def dissect(opened: StreamedImage, *, place: str, limits: StreamLimits | None = None, threads: int = 2) -> ImageAnatomy:
     """Return what is in an open image. Raises HostileArchive, ImageMissing."""
-    with _without_collecting():
+    with without_collecting():
         return _dissect(opened, place, limits, threads)
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Keep Python from searching for cycles: there are none among the entries of an image, and the search is slow."""
     was_on = gc.isenabled()
     gc.disable()

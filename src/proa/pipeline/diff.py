@@ -1,0 +1,280 @@
+"""From two words to what changed between them, and whether that is within budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from proa.errors import BudgetExceeded, ProaError, WrongUsage
+from proa.inspect.budget_limits import Limit, laid_over, limits_from_words, limits_of
+from proa.inspect.budgets import judge
+from proa.inspect.difference import Contents, as_program, compare
+from proa.outside.configuration import KO_NAMES, NAMES, find_configuration, read_configuration
+from proa.outside.git_revision import Revision, check_out
+from proa.outside.image_stream import opened_image
+from proa.outside.images import fetch_any, fetch_image
+from proa.pipeline.diff_read import read_image, read_program
+from proa.pipeline.diff_targets import PUBLISHED, Target, target_of
+from proa.pipeline.plan import Bench, Say, open_bench
+from proa.records.difference import Difference
+from proa.records.evidence import Finding
+from proa.records.place import Place
+from proa.records.platform import Platform
+from proa.records.reference import Name, Reference
+from proa.records.request import Request
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``proa diff`` was asked for."""
+
+    words: tuple[str, ...]
+    """None: the last published image and the project as it is; one: that is compared with the last published."""
+    program: str = ""
+    """Which of several programs of the project."""
+    budgets: tuple[str, ...] = ()
+    """``NAME=VALUE``."""
+    configuration: str = ""
+    """The file whose budgets hold; empty: the project's."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed, and where the budgets and dependencies it names are written."""
+
+    difference: Difference
+    places: Mapping[str, Place]
+    """By a budget's name, or a dependency's."""
+
+
+class _Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """One side, ready to be read: built or fetched where that was needed."""
+
+    word: str
+    file: Path | None = None
+    reference: Reference | None = None
+    version: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress: Say) -> Answer:
+    """Return what changed between two things, judged by the budgets. ``request.directory`` is the project's folder.
+
+    Raises WrongUsage, WrongConfiguration, ImageMissing, BinaryDamaged, BuildFailed (naming the revision), and
+    whatever opening an image or building a project raises.
+    """
+    if len(asked.words) > 2:
+        raise WrongUsage(f"proa diff compares two things, not {len(asked.words)}")
+    words = (PUBLISHED, ".")[: 2 - len(asked.words)] + asked.words if len(asked.words) < 2 else asked.words
+    limits, places = _limits(asked, Path(request.directory), environ)
+    bench = open_bench(request, environ, progress)
+    with bench.store.using(), bench.store.folder() as scratch:
+        targets = [
+            target_of(word, directory=Path(request.directory), store=bench.store, environ=environ) for word in words
+        ]
+        opened = _opened(bench, targets, asked, request, scratch)
+        read = [_read(bench, one, request, scratch) for one in opened]
+    findings = [finding for one in opened for finding in one.findings]
+    findings += [finding for _, more in read for finding in more]
+    before, after = _of_one_kind(read[0][0], read[1][0], findings)
+    compared = compare(before, after, findings=findings)
+    judged, unmatched = judge(compared, limits)
+    difference = msgspec.structs.replace(
+        compared.difference, budgets=judged, findings=(*compared.difference.findings, *unmatched)
+    )
+    return Answer(difference=difference, places={**_required(Path(request.directory)), **places})
+
+
+def gate(difference: Difference) -> None:
+    """Let nothing pass that is over its budget. Raises BudgetExceeded."""
+    over = difference.exceeded
+    if not over:
+        return
+    count = "a budget is" if len(over) == 1 else f"{len(over)} budgets are"
+    raise BudgetExceeded(f"{count} not kept", output="\n".join(f"{one.budget}: {one.message}" for one in over[:20]))
+
+
+# Budgets
+
+
+def _limits(asked: Asked, directory: Path, environ: Mapping[str, str]) -> tuple[tuple[Limit, ...], dict[str, Place]]:
+    """Return the budgets, and where those of the file stand."""
+    given = limits_from_words(asked.budgets)
+    named = Path(asked.configuration) if asked.configuration else None
+    file = named or find_configuration(directory, environ=environ)
+    if file is None:
+        return given, {}
+    is_ko = file.name not in NAMES and (named is None or file.name in KO_NAMES)
+    loaded, lines = read_configuration(file, is_ko=is_ko)
+    configured = limits_of(loaded.configuration.budgets)
+    shown = _relative(file)
+    places = {one.name: Place(file=shown, line=lines.get(one.path, 1)) for one in configured}
+    return laid_over(configured, given), places
+
+
+def _relative(file: Path) -> str:
+    """Return a path as it is written below the current folder, or as it is."""
+    try:
+        return file.absolute().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return file.as_posix()
+
+
+def _required(directory: Path) -> dict[str, Place]:
+    """Return where go.mod requires its modules."""
+    file = directory / "go.mod"
+    try:
+        text = file.read_bytes()[: 1 << 20].decode("utf-8", "replace") if file.is_file() else ""
+    except OSError:
+        return {}
+    found: dict[str, Place] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("//")[0].removeprefix("require").split()
+        if len(words) == 2 and words[1].startswith("v"):
+            found[words[0]] = Place(file=_relative(file), line=number)
+    return found
+
+
+# Sides
+
+
+def _opened(
+    bench: Bench, targets: Sequence[Target], asked: Asked, request: Request, scratch: Path
+) -> tuple[_Opened, ...]:
+    """Build what is to be built, one after the other, and fetch the rest meanwhile and at once."""
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [
+            pool.submit(_fetched, bench, target, asked, request) if target.kind not in ("project", "revision") else None
+            for target in targets
+        ]
+        built = [
+            _built(bench, target, asked, request, scratch / f"side{number}")
+            if target.kind in ("project", "revision")
+            else None
+            for number, target in enumerate(targets)
+        ]
+        return tuple(
+            one if one is not None else wait.result()  # type: ignore[union-attr]
+            for one, wait in zip(built, waiting, strict=True)
+        )
+
+
+def _fetched(bench: Bench, target: Target, asked: Asked, request: Request) -> _Opened:
+    if target.kind == "program":
+        return _Opened(word=target.word, file=Path(target.path))
+    reference, word = target.reference, target.word
+    if target.kind == "published":
+        from proa.pipeline.diff_published import published
+
+        own = msgspec.structs.replace(request, sources=(asked.program or ".",))
+        reference = published(bench, own, target.tag)
+        word = str(reference)
+    assert reference is not None  # noqa: S101 - images have one
+    if reference.transport != "docker":
+        return _Opened(word=word, reference=reference)
+    bench.say(f"fetching {word}")
+    if request.platforms:
+        platform = Platform.parse(request.platforms[0])
+        found = fetch_image(reference, platform, store=bench.store, access=bench.access)
+    else:
+        found = fetch_any(reference, store=bench.store, access=bench.access)
+    return _Opened(word=word, reference=_in_store(found.digest))
+
+
+def _in_store(digest: str) -> Reference:
+    return Reference(transport="store", name=Name(registry="", path="diff", digest=digest))
+
+
+def _built(bench: Bench, target: Target, asked: Asked, request: Request, folder: Path) -> _Opened:
+    """Build and pack a project as ``proa ship`` would, for one platform and without a trial."""
+    revision = target.revision
+    if revision is None:
+        return _packed(bench, target.word, Path(target.path), asked, request)
+    try:
+        folder.mkdir()
+        bench.say(f"laying out {revision}")
+        place = check_out(revision, folder, environ=bench.environ)
+        made = _packed(bench, target.word, place, asked, request)
+        return msgspec.structs.replace(made, version=_version(made.version, revision))
+    except ProaError as error:
+        _name(error, revision, has_submodules=(folder / ".gitmodules").exists())
+        raise
+
+
+def _name(error: ProaError, revision: Revision, *, has_submodules: bool) -> None:
+    """Let an error say the revision it happened in."""
+    if str(revision) not in error.what:
+        error.what = f"revision {revision}: {error.what}"
+    if has_submodules:
+        error.hint = "git submodules are not laid out; build both and compare the images: proa diff A B"
+
+
+def _version(version: str, revision: Revision) -> str:
+    return version or revision.commit[:12]
+
+
+def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Request) -> _Opened:
+    from proa.outside.machine import this_platform
+    from proa.pipeline import ship, steps
+    from proa.pipeline.plan import lay_plans
+
+    own = msgspec.structs.replace(
+        request,
+        directory=str(directory),
+        sources=(asked.program or ".",),
+        platforms=request.platforms or (str(this_platform()),),
+    )
+    plans = lay_plans(bench, own)
+    if len(plans) > 1:
+        names = ", ".join(plan.main.name for plan in plans)
+        raise WrongUsage(f"there are several programs ({names})", hint="choose one with --program")
+    log = steps.Log()
+    steps.build_together(bench, plans, log)
+    work = steps.Work(bench=bench, plan=plans[0], log=log)
+    shipment, whole = ship.prepare(work, should_try=False, requires_trial=False)
+    return _Opened(
+        word=word,
+        reference=_in_store(whole.digest),
+        version=shipment.version,
+        findings=tuple(one for one in shipment.findings if one.severity == "error"),
+    )
+
+
+def _read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tuple[Contents, tuple[Finding, ...]]:
+    bench.say(f"reading {opened.word}")
+    if opened.file is not None:
+        return read_program(opened.file, reference=opened.word, environ=bench.environ, jobs=request.jobs), ()
+    assert opened.reference is not None  # noqa: S101 - what is no file has one
+    platform = Platform.parse(request.platforms[0]) if request.platforms else None
+    with opened_image(opened.reference, platform, store=bench.store, access=bench.access) as image:
+        return read_image(
+            image,
+            reference=opened.word,
+            place=opened.word,
+            version=opened.version,
+            scratch=scratch,
+            environ=bench.environ,
+            jobs=request.jobs,
+        )
+
+
+def _of_one_kind(before: Contents, after: Contents, findings: list[Finding]) -> tuple[Contents, Contents]:
+    """Return both as they can be compared: of an image and a program, the image's program. Raises WrongUsage."""
+    if before.side.kind == after.side.kind:
+        return before, after
+    image = before if before.side.kind == "image" else after
+    program = as_program(image)
+    if program is None:
+        raise WrongUsage(
+            f"{image.side.reference} is an image that starts no program which can be read, and the other is a program",
+            hint="compare two images or two programs",
+        )
+    findings.append(
+        Finding(
+            id="diff.other-kinds",
+            severity="warning",
+            message=f"{image.side.reference} is an image and the other is a program: the programs are compared",
+        )
+    )
+    return (program, after) if image is before else (before, program)

@@ -1,0 +1,13 @@
+"""Where something is written: a file of the project and a line."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a file."""
+
+    file: str
+    """Relative to the current folder, with ``/``."""
+    line: int = 1
