@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
 
 _MOST_BYTES = 4096
 _HTTP2_SETTINGS = b"\x04"
@@ -49,13 +52,18 @@ def ask(address: str, port: int, route: str, *, timeout_s: float, secure: bool =
 
 
 def _wrap(plain: socket.socket) -> socket.socket:
+    return unverified().wrap_socket(plain, server_hostname="localhost")
+
+
+def unverified() -> ssl.SSLContext:
+    """Return what takes any certificate."""
     import ssl
 
     context = ssl.create_default_context()
     context.check_hostname = False
     # The program's own certificate for its own address: nothing here could vouch for it.
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(plain, server_hostname="localhost")
+    return context
 
 
 def _first_bytes(link: socket.socket) -> bytes:

@@ -25,6 +25,11 @@ class Sandbox(NamedTuple):
     overlays: tuple[tuple[str, str], ...] = ()
     """(File outside, path inside), read-only."""
     memory_bytes: int = 0
+    as_image: bool = False
+    """As a container runtime runs it: a root it may write, its own /tmp, root's usual capabilities."""
+    groups: tuple[int, ...] = ()
+    has_users: bool = False
+    """The user namespace it is started in has all users already."""
 
     @property
     def has_sys(self) -> bool:
@@ -34,12 +39,43 @@ class Sandbox(NamedTuple):
         return os.path.isdir(place) and not os.path.islink(place) and os.path.isdir("/sys")  # noqa: PTH112, PTH114
 
 
+CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
+                "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT")  # fmt: skip
+"""What root may in a container, of its own user namespace alone. Source: containerd's and docker's default set,
+without those that mean nothing there (MKNOD, AUDIT_WRITE, SETFCAP) and NET_RAW."""
+
+
 def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
     """Return the options of bubblewrap for its ``--args`` descriptor, so that no value shows in a process list.
 
     The program is process 1, as in any container: signals without a handler do not end it, orphans come to it,
     and everything ends with it.
     """
+    options = _as_image(sandbox) if sandbox.as_image else _under_limits(sandbox)
+    options += ["--chdir", sandbox.directory]
+    options += ["--as-pid-1", "--die-with-parent", "--new-session", "--json-status-fd", str(status_fd), "--clearenv"]
+    for name, value in sandbox.environment:
+        options += ["--setenv", name, value]
+    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
+
+
+def _as_image(sandbox: Sandbox) -> list[str]:
+    """Return what makes a sandbox that is like docker's without options."""
+    options = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "proa-trial"]
+    if not sandbox.has_users:
+        options += ["--unshare-user", "--uid", str(sandbox.uid), "--gid", str(sandbox.gid)]
+    options += ["--cap-drop", "ALL"]
+    for capability in CAPABILITIES if sandbox.uid == 0 else ():
+        options += ["--cap-add", capability]
+    options += ["--bind", sandbox.root, "/", "--proc", "/proc", "--dev", "/dev"]
+    options += ["--tmpfs", "/dev/shm", "--chmod", "1777", "/dev/shm"]  # noqa: S108 - the path inside
+    options += ["--ro-bind", "/sys", "/sys"] if sandbox.has_sys else []
+    for source, target in sandbox.overlays:
+        options += ["--bind", source, target]
+    return options
+
+
+def _under_limits(sandbox: Sandbox) -> list[str]:
     options = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     options += ["--uid", str(sandbox.uid), "--gid", str(sandbox.gid), "--cap-drop", "ALL"]
     options += ["--ro-bind", sandbox.root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", sandbox.tmp]
@@ -47,11 +83,7 @@ def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
     options += ["--ro-bind", "/sys", "/sys"] if sandbox.has_sys else []
     for source, target in sandbox.overlays:
         options += ["--ro-bind", source, target]
-    options += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", sandbox.directory]
-    options += ["--as-pid-1", "--die-with-parent", "--new-session", "--json-status-fd", str(status_fd), "--clearenv"]
-    for name, value in sandbox.environment:
-        options += ["--setenv", name, value]
-    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
+    return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def runtime_configuration(sandbox: Sandbox, *, cgroup: str = "") -> dict[str, Any]:

@@ -43,10 +43,20 @@ def _launch_bubblewrap(
     argv = [job["program"], "--args", str(options_read), "--", *sandbox.argv]
     if job.get("strace"):
         argv = [*_strace_arguments(job, place), *argv]
+    asked, asking = os.pipe()
+    granted, granting = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(options_write)
-        _exec(argv, sandbox, output, group)
+        os.close(asked)
+        os.close(granting)
+        _exec(argv, sandbox, output, group, users=(asking, granted))
+    for descriptor in (asking, granted):
+        os.close(descriptor)
+    if sandbox.has_users:
+        namespaces.grant_users(child, asked, granting)
+    for descriptor in (asked, granting):
+        os.close(descriptor)
     os.close(status_write)
     os.close(options_read)
     with contextlib.suppress(BrokenPipeError), open(options_write, "wb") as options:  # noqa: PTH123
@@ -57,22 +67,29 @@ def _launch_bubblewrap(
 
 
 def _strace_arguments(job: dict[str, Any], place: str) -> list[str]:
-    path = f"{place}/trace"
+    path = f"{place}/{job.get('trace_name', 'trace')}"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666))
     os.chmod(path, 0o666)  # noqa: PTH101, S103 - the tracer runs as the program's user
+    if job.get("strace_options"):
+        return [job["strace"], "--seccomp-bpf", "-o", path, *job["strace_options"]]
     options = ["-f", "-qq", "-s", "256", "-o", path, "-e", "trace=file,network", "-e", "signal=none"]
     return [job["strace"], "--seccomp-bpf", *options]
 
 
-def _exec(argv: list[str], sandbox: Sandbox, output: int, group: cgroups.Group | None) -> None:
+def _exec(
+    argv: list[str], sandbox: Sandbox, output: int, group: cgroups.Group | None, *, users: tuple[int, int]
+) -> None:
     """Become the engine as the program's own user; never returns."""
     try:
         os.setsid()
         if group:
             with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
                 members.write("0")
-        if namespaces.is_owned_by_root():
-            namespaces.become(sandbox.uid, sandbox.gid)
+        if sandbox.has_users:
+            os.setgroups(list(sandbox.groups))
+            namespaces.enter_users(*users)
+        elif namespaces.is_owned_by_root():
+            namespaces.become(sandbox.uid, sandbox.gid, sandbox.groups)
         namespaces.die_with_parent()
         namespaces.take_output(output)
         os.execve(argv[0], argv, {"LC_ALL": "C"})  # noqa: S606 - no shell is wanted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import signal
@@ -89,9 +90,9 @@ def adopt_orphans() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
-def become(uid: int, gid: int) -> None:
+def become(uid: int, gid: int, groups: Sequence[int] = ()) -> None:
     """Drop to a numeric user for good."""
-    os.setgroups([])
+    os.setgroups(list(groups))
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     # Changing the user makes /proc/self belong to root, and the maps below could not be written.
@@ -112,6 +113,71 @@ def _write(path: str, text: str) -> None:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
+
+
+_MOST_USERS = 1 << 31
+
+
+def enter_users(asking: int, granted: int) -> None:
+    """Enter a user namespace in which this process has every capability, and users are who they were.
+
+    Its parent, root of this machine, has to answer with ``grant_users``; each is given the other's end of a pipe.
+    """
+    unshare(NEWUSER)
+    os.write(asking, b".")
+    if os.read(granted, 1) != b".":
+        raise OSError(errno.EPERM, "no users were granted")
+
+
+def grant_users(pid: int, asked: int, granting: int) -> None:
+    """Give a child's new user namespace all users of this one; see ``enter_users``."""
+    if os.read(asked, 1) != b".":
+        return
+    for name in ("uid_map", "gid_map"):
+        _write(f"/proc/{pid}/{name}", f"0 0 {_MOST_USERS}")
+    os.write(granting, b".")
+
+
+def lay_over(place: str, lower: str, *, kept_in: str = "") -> None:
+    """Lay a folder that may be written over ``lower``, in the same place.
+
+    What is written goes to ``kept_in``, otherwise to memory. Raises OSError where the kernel cannot do that.
+    """
+    folder = kept_in or f"{place}/written"
+    if not kept_in:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        mount("tmpfs", folder, "tmpfs", _MS_NODEV, "mode=755")
+    for name in ("upper", "work"):
+        os.mkdir(f"{folder}/{name}")  # noqa: PTH102
+    # The merged root has the mode and owner of the upper folder.
+    root = os.stat(lower)  # noqa: PTH116
+    os.chmod(f"{folder}/upper", stat.S_IMODE(root.st_mode))  # noqa: PTH101
+    os.chown(f"{folder}/upper", root.st_uid, root.st_gid)
+    options = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
+    # In a user namespace of its own it may only use attributes that users may set.
+    mount("overlay", lower, "overlay", 0, options + ("" if is_owned_by_root() else ",userxattr"))
+
+
+def leave_place(place: str) -> None:
+    """See this machine's files again as they were before ``place`` was covered, and be oneself again.
+
+    The network stays. For root nothing but the place changes; a user is no longer root of a namespace.
+    """
+    unshare(NEWNS)
+    unmount(place)
+    uid, outer = os.geteuid(), _outer_user()
+    if uid == 0 and outer[0]:
+        unshare(NEWUSER)
+        map_users(outer[0], outer[1], 0, 0)
+
+
+def _outer_user() -> tuple[int, int]:
+    """Return who root of this user namespace is outside of it."""
+    found = []
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/self/{name}", encoding="ascii") as file:  # noqa: PTH123
+            found.append(int(file.read().split()[1]))
+    return found[0], found[1]
 
 
 def enter(*, with_network: bool = True) -> None:

@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -66,15 +67,20 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     began_s = time.monotonic()
     try:
         namespaces.enter()
-        place = _make_place(job["rootfs"])
+        place = _make_place(job)
     except OSError as error:
         return {"problem": f"this system forbids new namespaces: {error.strerror}"}
     sandbox = _sandbox(job, place)
     servers = _peers(job, place)
+    if job["as_image"]:
+        namespaces.adopt_orphans()
     # A runtime makes a group of its own, and takes the program out of any other.
     group = None if job["engine"] in RUNTIMES else cgroups.make_group(sandbox.memory_bytes)
     report: dict[str, Any] = {"is_user_real": namespaces.is_owned_by_root(), "limits_memory_by": _limiter(group)}
     read_end, write_end = os.pipe()
+    if job["as_image"] and namespaces.is_owned_by_root():
+        # /dev/stdout opened anew is the pipe, and only its owner may open that. Every container runtime does this.
+        os.fchown(write_end, sandbox.uid, sandbox.gid)
     launched = Launched(0, 0, 0.0)
     try:
         launched = LAUNCH[job["engine"]](job, sandbox, place, write_end, group)
@@ -85,14 +91,16 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
         if launched.problem or launched.exec_errno:
             reap(launched.waiter, patience_s=1.0)
             return report | {"problem": launched.problem, "exec_errno": launched.exec_errno, "output": output.text()}
-        report |= observe(job, launched, group)
+        report |= observe(job, launched, group, errand=_errand(job, sandbox, place, group))
         report["output"] = output.text()
         report["names"] = servers[0].names if servers and isinstance(servers[0], peers.NameServer) else {}
-        report["trace"] = _read_trace(place) if job.get("strace") else ""
+        report["trace"] = _read_trace(place) if job.get("strace") and not job["trace_file"] else ""
         report["whole_s"] = time.monotonic() - began_s
         return report
     finally:
         kill(launched)
+        if job["scratch"]:
+            _clear(place)
         if job["engine"] in RUNTIMES:
             with contextlib.suppress(OSError):
                 if job["engine"] == "crun":
@@ -174,16 +182,70 @@ def _limiter(group: cgroups.Group | None) -> str:
     return f"cgroup v{group.version}" if group else "watching"
 
 
-def _make_place(rootfs: str) -> str:
+def _errand(
+    job: dict[str, Any], sandbox: Sandbox, place: str, group: cgroups.Group | None
+) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    """Return what is to be done once the program is ready."""
+    errand = job["errand"]
+    if not errand:
+        return None
+
+    def start_beside(argv: list[str], output: int) -> int:
+        beside = sandbox._replace(argv=tuple(argv))
+        return LAUNCH["bubblewrap"](job | {"trace_name": "trace.health"}, beside, place, output, group).waiter
+
+    from proa.outside.errands import run_errand
+
+    return lambda report: run_errand(errand, report, place=place, start_beside=start_beside)
+
+
+def _make_place(job: dict[str, Any]) -> str:
     """Mount a small file system that every user can reach, with the image's folder in it."""
-    opened = os.open(rootfs, os.O_RDONLY | os.O_DIRECTORY)
+    opened = os.open(job["rootfs"], os.O_RDONLY | os.O_DIRECTORY)
+    scratch = os.open(job["scratch"], os.O_RDONLY | os.O_DIRECTORY) if job["scratch"] else -1
+    traces = _open_traces(job["trace_file"]) if job["trace_file"] else {}
     # Not where the interpreter lives: parts of it are still to be imported.
     place = next(one for one in _PLACES if os.path.isdir(one) and not sys.base_prefix.startswith(one))  # noqa: PTH112
     namespaces.mount("tmpfs", place, "tmpfs", 2 | 4, "mode=755,size=64m")
     os.mkdir(f"{place}/root")  # noqa: PTH102
     namespaces.bind(f"/proc/self/fd/{opened}", f"{place}/root")
     os.close(opened)
+    for name, descriptor in traces.items():
+        os.close(os.open(f"{place}/{name}", os.O_WRONLY | os.O_CREAT, 0o600))
+        namespaces.bind(f"/proc/self/fd/{descriptor}", f"{place}/{name}")
+        os.close(descriptor)
+    if scratch >= 0:
+        os.mkdir(f"{place}/scratch")  # noqa: PTH102
+        namespaces.bind(f"/proc/self/fd/{scratch}", f"{place}/scratch")
+        os.close(scratch)
+        _make_writable(place)
     return place
+
+
+def _open_traces(path: str) -> dict[str, int]:
+    """Return the files the traces go to, by the name each has in the prober's own file system."""
+    found = {"trace": path, "trace.health": f"{path}.health"}
+    return {name: os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name, file in found.items()}
+
+
+def _make_writable(place: str) -> None:
+    """Lay a folder over the image's; on the disk, else in memory, else the image's own is written."""
+    for kept_in in (f"{place}/scratch", ""):
+        try:
+            namespaces.lay_over(place, f"{place}/root", kept_in=kept_in)
+        except OSError:
+            continue
+        return
+
+
+def _clear(place: str) -> None:
+    """Remove what was written, which may belong to users that only this namespace has."""
+    import shutil
+
+    with contextlib.suppress(OSError):
+        namespaces.unmount(f"{place}/root")
+    for name in ("upper", "work"):
+        shutil.rmtree(f"{place}/scratch/{name}", ignore_errors=True)
 
 
 def _sandbox(job: dict[str, Any], place: str) -> Sandbox:
@@ -203,6 +265,9 @@ def _sandbox(job: dict[str, Any], place: str) -> Sandbox:
         tmp=job["tmp"],
         overlays=overlays,
         memory_bytes=job["memory_bytes"],
+        as_image=job["as_image"],
+        has_users=job["as_image"] and job["uid"] == 0 and namespaces.is_owned_by_root(),
+        groups=tuple(job["groups"]),
     )
 
 

@@ -38,6 +38,24 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     program: str = ""
 
 
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with a program that is ready, before it is stopped."""
+
+    requests: tuple[tuple[int, str, str], ...] = ()
+    """Port (0: each that speaks HTTP), method and route. ``GET gzip`` is a GET that accepts a compressed answer."""
+    most_links: int = 0
+    """How many requests may follow links found in answers."""
+    health: tuple[str, ...] = ()
+    """The image's own health check, run once beside the program; its trace goes to ``trace_file`` + ``.health``."""
+    command: str = ""
+    """Run by ``/bin/sh -c`` on this machine, within the program's network."""
+    command_environment: tuple[tuple[str, str], ...] = ()
+    """PROA_URL and PROA_PORT are added to it."""
+    command_directory: str = "/"
+    timeout_s: float = 60.0
+    """For each of: all requests, the health check, the command."""
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the prober is told: what to run, under which limits, what to ask."""
 
@@ -58,10 +76,26 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[str, ...] = ("/",)
     strace: str = ""
     """The tracer; empty for the timed run."""
+    strace_options: tuple[str, ...] = ()
+    """Instead of those ``read_trace`` needs."""
     certificate: str = ""
     """Key and certificate (PEM) of a TLS peer on port 443; empty for none."""
     emulator: tuple[str, ...] = ()
     """What the program is started by, and its words; empty where this machine's processor runs it."""
+
+    as_image: bool = False
+    """Run as a container runtime runs it: see ``launchers.Sandbox``."""
+    groups: tuple[int, ...] = ()
+    """More groups of the user, where it is run as an image."""
+    volumes: tuple[str, ...] = ()
+    """Folders that are made where they are missing."""
+    scratch: str = ""
+    """A folder of this machine that takes what an image writes into its root, and is empty afterwards. Without it,
+    or where the kernel cannot lay one folder over another, ``rootfs`` itself is written."""
+    trace_file: str = ""
+    """A file of this machine for the whole trace, as ``touched`` reads it; Report.trace stays empty then."""
+    errand: Errand | None = None
+    """What is done with the program once it is ready."""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -98,6 +132,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
     names: dict[str, str] = {}
     """Host names it asked for, with the address each was given."""
+    visits: tuple[tuple[int, str, str, int], ...] = ()
+    """Port, method, route and HTTP status (0: no answer) of each request of the errand."""
+    health_status: int | None = None
+    command_status: int | None = None
+    """None where it was not run, 124 where its time was up."""
+    command_output: str = ""
     trace: str = ""
     whole_s: float = 0.0
 
@@ -123,7 +163,9 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
 
     A sandbox that cannot be made is a report with ``problem``. An interruption ends prober and program.
     """
-    mounts = prepare_root(Path(question.rootfs), question.directory)
+    mounts = prepare_root(Path(question.rootfs), question.directory, as_image=question.as_image)
+    for volume in question.volumes:
+        make_folder(Path(question.rootfs), volume)
     job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
     job["argv"] = question.command
     return with_engines_words(run_prober(job, question, run=run))
@@ -132,6 +174,7 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
 def run_prober(job: Mapping[str, Any], question: Question, *, run: Run = run) -> Report:
     """Start the prober with one job and return its report; whatever goes wrong is a report with ``problem``."""
     whole_s = question.start_timeout_s + question.stop_timeout_s + 15.0
+    whole_s += 4 * question.errand.timeout_s if question.errand else 0.0
     try:
         ran = run(_prober(), env={"LC_ALL": "C"}, stdin=msgspec.json.encode(job), timeout_s=whole_s, accept=None)
     except (ToolTimedOut, ToolFailed) as error:
@@ -192,18 +235,21 @@ def _prober() -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-def prepare_root(rootfs: Path, directory: str = "/") -> dict[str, Any]:
+def prepare_root(rootfs: Path, directory: str = "/", *, as_image: bool = False) -> dict[str, Any]:
     """Make the mount points in an unpacked image that every container runtime makes, and say what goes there.
 
+    ``as_image`` leaves /tmp as the image has it.
     Nothing is made through a symbolic link, which in a foreign image could lead anywhere.
     """
     _make_writable(rootfs)
     for name in ("/proc", "/dev", "/sys"):
         make_folder(rootfs, name)
-    tmp = "/tmp" if make_folder(rootfs, "/tmp") else "/dev/shm"  # noqa: S108 - paths inside
-    with suppress(OSError):
-        # runc gives its tmpfs the mode of what lies below.
-        (rootfs / tmp.lstrip("/")).chmod(0o1777)
+    tmp = ""
+    if not as_image:
+        tmp = "/tmp" if make_folder(rootfs, "/tmp") else "/dev/shm"  # noqa: S108 - paths inside
+        with suppress(OSError):
+            # runc gives its tmpfs the mode of what lies below.
+            (rootfs / tmp.lstrip("/")).chmod(0o1777)
     overlays = [(name, f"/etc/{name}") for name in _FILES if _make_file(rootfs, f"/etc/{name}")]
     make_folder(rootfs, directory)
     return {"files": _FILES, "overlays": overlays, "tmp": tmp}

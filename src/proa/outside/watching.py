@@ -10,12 +10,13 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from proa.outside import cgroups, processes
 from proa.outside.launching import Launched
 from proa.outside.readiness import wait_until_ready
-from proa.outside.stopping import stop
+from proa.outside.stopping import poll, stop
 
 _HEAD_BYTES, _TAIL_BYTES = 16 << 10, 48 << 10
 
@@ -89,10 +90,24 @@ class Memory:
         return sum(self._peaks.values())
 
 
-def observe(job: dict[str, Any], launched: Launched, group: cgroups.Group | None) -> dict[str, Any]:
-    """Watch a started program until it was ready, stop it, and return what was seen."""
+def observe(
+    job: dict[str, Any],
+    launched: Launched,
+    group: cgroups.Group | None,
+    *,
+    errand: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Watch a started program until it was ready, stop it, and return what was seen.
+
+    ``errand`` is given what was seen when it was ready, and returns more.
+    """
     watch = Memory(launched.program, limit_bytes=job["memory_bytes"], should_end=group is None)
     report, status = wait_until_ready(job, launched)
+    if status is None and errand:
+        report |= errand(report)
+        status = poll(launched.waiter)
+        if status is not None:
+            report |= {"exit_status": status, "ended_s": time.monotonic() - launched.started_s}
     if status is None:
         watch.look()
         report["ran_s"] = time.monotonic() - launched.started_s

@@ -99,6 +99,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     working_dir: str | None = None
     labels: dict[str, str] | None = None
     stop_signal: str | None = None
+    healthcheck: dict[str, Any] | None = None
+    """Docker's own: ``Test`` (``["CMD", …]``, ``["CMD-SHELL", TEXT]``, ``["NONE"]``), ``Interval``, … Source: the
+    Docker image specification 1.2."""
 
 
 class RootFs(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     user: str = "65532:65532"
     memory_bytes: int = 512 << 20
     is_root_read_only: bool = True
+    as_image: bool = False
+    """As a container runtime runs an image that nobody told anything: its own user, root too, and a root it may
+    write."""
     start_timeout_s: float = 10.0
     """How long it may take until it listens and answers."""
     stop_timeout_s: float = 10.0

@@ -25,7 +25,7 @@ from proa.trial.program import Program, find_program, is_native, resolve
 from proa.trial.verdict import judge, should_try_others, skip, wrong_architecture
 
 DEFAULT_ROUTES = ("/healthz", "/health", "/readyz", "/")
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUESTIONS = (("--version",), ("--help",), ("version",), ("-h",))
 """What a program that is no server is asked, in this order."""
 _QUESTION_TIMEOUT_S = 5.0
@@ -169,7 +169,7 @@ def plan_start(rootfs: Path, config: oci.Config, *, limits: Limits, probe: Probe
     environment gets in. An image whose user is root, or is not named, runs as the limits say.
     """
     execution = config.config or oci.Execution()
-    environment = {"PATH": _DEFAULT_PATH, "HOSTNAME": "proa-trial"}
+    environment = {"PATH": DEFAULT_PATH, "HOSTNAME": "proa-trial"}
     environment |= dict(entry.split("=", 1) for entry in execution.env or () if "=" in entry)
     user = _user(rootfs, execution.user or "") or _user(rootfs, limits.user) or (65532, 65532, "/")
     environment.setdefault("HOME", user[2])
@@ -183,7 +183,7 @@ def plan_start(rootfs: Path, config: oci.Config, *, limits: Limits, probe: Probe
 def _user(rootfs: Path, text: str) -> tuple[int, int, str] | None:
     """Return uid, gid and home of ``user[:group]``; None for root and for what cannot be resolved."""
     name, _, group = text.partition(":")
-    accounts = [line.split(":") for line in _lines(rootfs, "/etc/passwd")]
+    accounts = accounts_of(rootfs, "/etc/passwd")
     entry = next((one for one in accounts if len(one) > 5 and name and name in (one[0], one[2])), None)
     if not name.isdigit() and entry is None:
         return None
@@ -197,7 +197,7 @@ def _user(rootfs: Path, text: str) -> tuple[int, int, str] | None:
 def _group(rootfs: Path, name: str) -> int | None:
     if name.isdigit():
         return int(name)
-    groups = [line.split(":") for line in _lines(rootfs, "/etc/group")]
+    groups = accounts_of(rootfs, "/etc/group")
     return next((_number(one[2]) for one in groups if len(one) > 2 and one[0] == name), None)
 
 
@@ -205,11 +205,12 @@ def _number(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _lines(rootfs: Path, inside: str) -> list[str]:
+def accounts_of(rootfs: Path, inside: str) -> list[list[str]]:
+    """Return the fields of each line of an image's /etc/passwd or /etc/group; none of what is larger than 1 MiB."""
     file = resolve(rootfs, inside)
     if file is None or not file.is_file() or file.stat().st_size > 1 << 20:
         return []
-    return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.split(":") for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
 
 
 def _question(
