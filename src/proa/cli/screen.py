@@ -77,7 +77,7 @@ def show_shipment(shipment: Shipment) -> None:
         if image.binary and image.binary.debug:
             rows.add_row("debug", _debug(image.binary))
         rows.add_row("base", _escape(f"{image.base}: {image.base_reason}" if image.base_reason else image.base))
-        rows.add_row("trial", _trial(image.trial))
+        rows.add_row("trial", trial_text(image.trial))
     for absent in shipment.left_out:
         rows.add_row("left out", f"[dim]{absent.kind}: {_escape(absent.reason)}[/dim]")
     for finding in shipment.findings:
@@ -138,7 +138,8 @@ def _debug(binary: Binary) -> str:
     return _escape(f"{kept} · proa debug {binary.debug.build_id[:16]}" if binary.debug.build_id else kept)
 
 
-def _trial(trial: Trial | None) -> str:
+def trial_text(trial: Trial | None) -> str:
+    """Return a trial in one line of rich's markup, and what to do below it."""
     if trial is None:
         return "[yellow]not run (--no-trial)[/yellow]"
     colour = {"ready": "green", "started": "green", "failed": "red"}.get(trial.verdict, "yellow")
@@ -171,7 +172,7 @@ def _escape(text: str) -> str:
 def show_trial(trial: Trial) -> None:
     """Print what a trial run showed, and the program's last lines where it did not go well."""
     rows = _grid()
-    rows.add_row("trial", _trial(trial))
+    rows.add_row("trial", trial_text(trial))
     for missed in trial.missed_files:
         rows.add_row("missed", f"[dim]{_escape(missed)}[/dim]")
     for place in trial.contacted:

@@ -25,6 +25,7 @@ from proa.outside.manifests import (
     check_platform,
     choose,
     digest_of,
+    images_in,
     read_config,
     read_document,
 )
@@ -50,6 +51,8 @@ class StreamedImage(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration's own bytes: it may say more than ``config`` knows."""
     has_manifest: bool = True
     """Whether ``digest`` names a manifest."""
+    is_one_of_several: bool = False
+    """Whether an index led here, and other platforms with it."""
 
     @property
     def platform(self) -> Platform:
@@ -200,7 +203,9 @@ def _from_manifest(
     open_layer: Callable[[str], Callable[[], _Opened]] | None = None,
 ) -> StreamedImage:
     document = read_document(_read(entry, open_blob, place), entry.media_type, place=place)
+    is_one_of_several = False
     if isinstance(document, Index):
+        is_one_of_several = len(images_in(document)) > 1
         platform = platform or this_platform()
         entry = choose(document, platform, place=place)
         document = read_document(_read(entry, open_blob, place), entry.media_type, place=place)
@@ -212,6 +217,7 @@ def _from_manifest(
         digest=entry.digest,
         config=config,
         config_content=content,
+        is_one_of_several=is_one_of_several,
         layers=tuple(
             StreamedLayer(
                 digest=layer.digest,

@@ -6,7 +6,7 @@ from proa.pack.dockerfile import dockerfile
 from proa.pack.image import Packed, pack, pack_program
 from proa.pack.inputs import assets_digest, data_versions
 from proa.pack.manifests import index
-from proa.pack.unpack import unpack
+from proa.pack.unpack import unpack, unpack_layers
 from proa.pack.untar import Limits
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "pack",
     "pack_program",
     "unpack",
+    "unpack_layers",
 ]

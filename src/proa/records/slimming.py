@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from proa.errors import HostileArchive, WrongUsage
 from proa.records.evidence import Finding
 from proa.records.platform import Platform
 from proa.records.trial import Trial
@@ -38,6 +39,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     rule: KeepRule
     because: str
     """What needs it: a path of the image, the configuration's field, a run."""
+
+
+class RuleSum(msgspec.Struct, frozen=True, kw_only=True):
+    """All that stays for one kind of reason."""
+
+    rule: KeepRule
+    files: int
+    bytes: int
 
 
 class LeftOutGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,9 +93,57 @@ class Slimming(msgspec.Struct, frozen=True, kw_only=True):
     left_out_files: int
     kept: tuple[Kept, ...] = ()
     """The 200 largest in what is printed; all in the record beside the image."""
+    rules: tuple[RuleSum, ...] = ()
+    """All that is kept, by rule; the largest first."""
     left_out: tuple[LeftOutGroup, ...] = ()
     """The largest first."""
     runs: tuple[SlimRun, ...] = ()
     before: Trial | None = None
     after: Trial | None = None
     findings: tuple[Finding, ...] = ()
+
+
+SLIMMING = "application/vnd.proa.slimming.v1+json"
+"""Type of the artifact beside a slimmed image (its referrer), and of its one layer: this record as JSON within gzip,
+with every path that was kept and, in its group, every path that was left out."""
+
+
+def encode_slimming(slimming: Slimming) -> bytes:
+    """Return what ``--format json`` prints; the platform is written ``os/architecture``."""
+    return msgspec.json.format(msgspec.json.encode(_document(slimming)), indent=2) + b"\n"
+
+
+def pack_slimming(slimming: Slimming) -> bytes:
+    """Return the whole record as it is kept beside the image."""
+    import gzip
+
+    return gzip.compress(msgspec.json.encode(_document(slimming)), mtime=0)
+
+
+def unpack_slimming(content: bytes, *, most_bytes: int = 256 << 20) -> Slimming:
+    """Return the record that is kept beside an image, plain or within gzip; a million paths are 200 MB.
+
+    Raises HostileArchive for anything else.
+    """
+    import zlib
+
+    if content[:2] == b"\x1f\x8b":
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            content = inflate.decompress(content, most_bytes)
+        except zlib.error as error:
+            raise HostileArchive(f"the record beside the image is no gzip stream: {error}") from error
+        if not inflate.eof:
+            raise HostileArchive("the record beside the image is cut short, or larger than any honest one")
+    try:
+        document = msgspec.json.decode(content, type=dict[str, Any])
+        document["platform"] = msgspec.to_builtins(Platform.parse(str(document.get("platform"))))
+        return msgspec.convert(document, Slimming)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, WrongUsage) as error:
+        raise HostileArchive(f"the record beside the image cannot be read: {error}") from error
+
+
+def _document(slimming: Slimming) -> dict[str, Any]:
+    written: dict[str, Any] = msgspec.to_builtins(slimming)
+    written["platform"] = str(slimming.platform)
+    return written
