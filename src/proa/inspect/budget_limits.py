@@ -15,8 +15,8 @@ from proa.records.configuration import Budget, BudgetSettings, NewRule
 Group = Literal["image", "unpacked", "binary", "wasted", "layers", "packages", "files", "no_new"]
 Kind = Literal["max", "growth", "new"]
 
-_SIZE = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,6})?) ?(?P<unit>[A-Za-z]{0,3})")
-_PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,4})?) ?%")
+_SIZE = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?P<unit>[A-Za-z]{0,3})")
+_PERCENT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,4})?) ?%")
 _UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", 1):
     _UNITS |= {_letter: 1000**_power, f"{_letter}b": 1000**_power}

@@ -26,6 +26,8 @@ from proa.records.platform import Platform
 from proa.records.reference import Name, Reference
 from proa.records.request import Request
 
+_PROJECT_FILES = ("go.mod", "Cargo.toml", "meson.build", "CMakeLists.txt", "Makefile")
+
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What ``proa diff`` was asked for."""
@@ -45,7 +47,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     difference: Difference
     places: Mapping[str, Place]
-    """By a budget's name, or a dependency's."""
+    """By a budget's name, or a dependency's; under the empty name the project's own file."""
 
 
 class _Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +85,8 @@ def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress
     difference = msgspec.structs.replace(
         compared.difference, budgets=judged, findings=(*compared.difference.findings, *unmatched)
     )
-    return Answer(difference=difference, places={**_required(Path(request.directory)), **places})
+    directory = Path(request.directory)
+    return Answer(difference=difference, places={"": _project_file(directory), **_required(directory), **places})
 
 
 def gate(difference: Difference) -> None:
@@ -119,6 +122,12 @@ def _relative(file: Path) -> str:
         return file.absolute().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return file.as_posix()
+
+
+def _project_file(directory: Path) -> Place:
+    """Return the file that stands for the project where nothing more exact is known."""
+    found = (directory / name for name in (*NAMES, *_PROJECT_FILES) if (directory / name).is_file())
+    return Place(file=_relative(next(found, directory / NAMES[0])))
 
 
 def _required(directory: Path) -> dict[str, Place]:

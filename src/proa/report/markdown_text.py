@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _MENTION = re.compile(r"@(?=[\w-])")
-_REFERENCE = re.compile(r"(?<=[#:])(?=[\w/])|(?<=www)(?=\.)")
+_REFERENCE = re.compile(r"(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _APART = "\u200b"
 """A space of no width: what is on both sides is no longer one word."""
 
@@ -33,7 +33,7 @@ def prose(text: str, *, most: int = 500) -> str:
     r"""Return text as it is, whatever signs of Markdown or HTML it has.
 
     >>> prose("see <b>x</b> | [a](b)")
-    'see &lt;b&gt;x&lt;/b&gt; \\| \\[a\\]\\(b\\)'
+    'see &lt;b&gt;x&lt;/b&gt; \\| \\[a\\](b)'
     """
     shown = plain(text)
     shown = f"{shown[:most]}…" if len(shown) > most else shown

@@ -33,13 +33,13 @@ _RULES: dict[Measure, str] = {
 }
 _MOST_RESULTS = 5_000
 """Source: GitHub shows the first 5000 results of a run."""
-NOWHERE = Place(file="proa.yaml")
+_NOWHERE = Place(file="proa.yaml")
 
 
 def sarif(difference: Difference, *, version: str, places: Mapping[str, Place]) -> bytes:
     """Return the document: one rule for each kind of budget, one result for each budget that is not kept.
 
-    ``places`` are by budget and by dependency; a result with neither is put at the top of proa.yaml.
+    ``places`` are by budget and by dependency, the one under the empty name is for results with neither.
     """
     over = difference.exceeded[:_MOST_RESULTS]
     measures = list(_RULES)
@@ -80,7 +80,7 @@ def _rule(measure: Measure) -> dict[str, Any]:
 
 
 def _result(judged: Judged, rule: int, places: Mapping[str, Place]) -> dict[str, Any]:
-    place = places.get(judged.subject) or places.get(judged.budget) or NOWHERE
+    place = places.get(judged.subject) or places.get(judged.budget) or places.get("") or _NOWHERE
     same = hashlib.sha256(f"{judged.budget}\0{judged.subject}".encode("utf-8", "backslashreplace")).hexdigest()
     return {
         "ruleId": f"budget/{judged.measure}",
