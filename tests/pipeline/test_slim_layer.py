@@ -143,7 +143,7 @@ def test_names_that_are_no_utf_8_stay_as_they_are():
     name = b"caf\xe9 \\xff/\xff\xfe".decode("utf-8", "surrogateescape")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as tar:
-        tar.addfile(*(lambda info, content: (info, io.BytesIO(content)))(*member(name, b"content")))
+        tar.addfile(member(name, b"content")[0], io.BytesIO(b"content"))
     _, found = copied([out.getvalue()], [f"/{name}"])
     assert found[name][1] == b"content"
 
