@@ -75,6 +75,7 @@ def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress
         targets = [
             target_of(word, directory=Path(request.directory), store=bench.store, environ=environ) for word in words
         ]
+        targets = [_published(bench, target, asked, request) for target in targets]
         opened = _opened(bench, targets, asked, request, scratch)
         read = [_read(bench, one, request, scratch) for one in opened]
     findings = [finding for one in opened for finding in one.findings]
@@ -154,7 +155,7 @@ def _opened(
     """Build what is to be built, one after the other, and fetch the rest meanwhile and at once."""
     with ThreadPoolExecutor(2) as pool:
         waiting = [
-            pool.submit(_fetched, bench, target, asked, request) if target.kind not in ("project", "revision") else None
+            pool.submit(_fetched, bench, target, request) if target.kind not in ("project", "revision") else None
             for target in targets
         ]
         built = [
@@ -169,26 +170,30 @@ def _opened(
         )
 
 
-def _fetched(bench: Bench, target: Target, asked: Asked, request: Request) -> _Opened:
+def _published(bench: Bench, target: Target, asked: Asked, request: Request) -> Target:
+    """Return an image for what was published; asked for before anything is built, for it may not be there."""
+    if target.kind != "published":
+        return target
+    from proa.pipeline.diff_published import published
+
+    own = msgspec.structs.replace(request, sources=(asked.program or ".",))
+    reference = published(bench, own, target.tag)
+    return Target(word=str(reference), kind="image", reference=reference)
+
+
+def _fetched(bench: Bench, target: Target, request: Request) -> _Opened:
     if target.kind == "program":
         return _Opened(word=target.word, file=Path(target.path))
-    reference, word = target.reference, target.word
-    if target.kind == "published":
-        from proa.pipeline.diff_published import published
-
-        own = msgspec.structs.replace(request, sources=(asked.program or ".",))
-        reference = published(bench, own, target.tag)
-        word = str(reference)
-    assert reference is not None  # noqa: S101 - images have one
-    if reference.transport != "docker":
-        return _Opened(word=word, reference=reference)
-    bench.say(f"fetching {word}")
+    assert target.reference is not None  # noqa: S101 - images have one
+    if target.reference.transport != "docker":
+        return _Opened(word=target.word, reference=target.reference)
+    bench.say(f"fetching {target.word}")
     if request.platforms:
         platform = Platform.parse(request.platforms[0])
-        found = fetch_image(reference, platform, store=bench.store, access=bench.access)
+        found = fetch_image(target.reference, platform, store=bench.store, access=bench.access)
     else:
-        found = fetch_any(reference, store=bench.store, access=bench.access)
-    return _Opened(word=word, reference=_in_store(found.digest))
+        found = fetch_any(target.reference, store=bench.store, access=bench.access)
+    return _Opened(word=target.word, reference=_in_store(found.digest))
 
 
 def _in_store(digest: str) -> Reference:

@@ -62,6 +62,8 @@ def target_of(word: str, *, directory: Path, store: Store, environ: Mapping[str,
 
 def _existing(word: str) -> Target | None:
     path = Path(word)
+    if not word:
+        return None
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError):

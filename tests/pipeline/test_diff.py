@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.layers import archive, docker_archive, item
+from proa.cli.exits import run_guarded
+from proa.errors import BudgetExceeded, ImageMissing, WrongConfiguration, WrongUsage
+from proa.pipeline.diff import Asked, diff, gate
+from proa.records.request import Request
+
+DPKG = """Package: base-files
+Status: install ok installed
+Version: {version}
+Description: d
+ more: lines
+
+Package: gone
+Status: deinstall ok config-files
+Version: 9
+{more}"""
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROA_CACHE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("PROA_REPO", "KO_DOCKER_REPO", "GITHUB_STEP_SUMMARY", "GIT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"PROA_CACHE": str(tmp_path / "store"), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+
+
+def compare(tmp_path, *words, budgets=(), **fields):
+    asked = Asked(words=tuple(map(str, words)), budgets=tuple(budgets), **fields)
+    return diff(asked, Request(), environ=environ(tmp_path), progress=lambda _what: None)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Give two images that differ in everything that is told."""
+    old = archive(
+        [
+            item("etc/passwd", b"root"),
+            item("bin/su", b"su", mode=0o755),
+            item("same", b"same"),
+            item("linked", b"x" * 100),
+            item("gone", b"12345"),
+            item("var/lib/dpkg/status", DPKG.format(version="1", more="").encode()),
+        ]
+    )
+    new = archive(
+        [
+            item("etc/passwd", b"toor"),
+            item("bin/su", b"su", mode=0o4755),
+            item("same", b"same"),
+            item("linked", b"x" * 100),
+            item("twice", hard="linked"),
+            item(
+                "var/lib/dpkg/status",
+                DPKG.format(version="2", more="\n\nPackage: curl\nStatus: install ok installed\nVersion: 8\n").encode(),
+            ),
+        ]
+    )
+    top = archive([item("etc/app.conf", b"a" * 1000)])
+    before = docker_archive(
+        tmp_path / "a.tar",
+        [old],
+        execution={"User": "65532", "Entrypoint": ["/app"], "Env": ["API_TOKEN=hunter2", "MODE=a"]},
+        history=[{"created_by": "COPY file:" + "a" * 64 + " in /"}],
+    )
+    after = docker_archive(
+        tmp_path / "b.tar",
+        [new, top],
+        execution={
+            "User": "",
+            "Entrypoint": ["/app"],
+            "Env": ["API_TOKEN=hunter3", "MODE=b"],
+            "ExposedPorts": {"80/tcp": {}},
+        },
+        history=[{"created_by": "COPY file:" + "b" * 64 + " in /"}, {"created_by": "COPY app.conf /etc"}],
+    )
+    return before, after
+
+
+def test_what_changed_between_two_images(tmp_path, images):
+    difference = compare(tmp_path, *images).difference
+    files = {one.name: (one.before_bytes, one.after_bytes, one.change) for one in difference.files}
+    assert files["/etc/app.conf"] == (0, 1000, "added")
+    assert files["/gone"] == (5, 0, "removed")
+    assert files["/etc/passwd"] == (4, 4, "changed")
+    assert files["/bin/su"] == (2, 2, "changed")
+    assert files["/twice"] == (0, 0, "added")
+    assert "/linked" not in files
+    assert "/same" not in files
+    assert difference.files[0].name == "/etc/app.conf"
+    assert difference.changed_files == 2
+    assert {one.name: one.change for one in difference.layers} == {
+        "COPY file:… in /": "changed",
+        "COPY app.conf /etc": "added",
+    }
+    assert [(one.name, one.before, one.after, one.kind) for one in difference.dependencies] == [
+        ("curl", "", "8", "system-package"),
+        ("base-files", "1", "2", "system-package"),
+    ]
+    settings = {one.name: (one.before, one.after) for one in difference.settings}
+    assert settings == {
+        "user": ("65532", ""),
+        "ports": ("", "80/tcp"),
+        "env.MODE": ("a", "b"),
+        "env.API_TOKEN": ("…", "…"),
+    }
+    assert {one.id for one in difference.new_findings} == {"setuid", "user.root"}
+    assert sum(one.grown_bytes for one in difference.files) == difference.total.grown_bytes
+
+
+def test_no_secret_is_in_any_form(images, capsys):
+    for form in ("table", "json", "markdown", "sarif", "junit"):
+        assert run_guarded(["diff", *map(str, images), "--format", form]) == 0
+        out, _ = capsys.readouterr()
+        assert "hunter" not in out
+
+
+def test_an_image_equals_itself(tmp_path, images):
+    difference = compare(tmp_path, images[0], images[0]).difference
+    assert not difference.files
+    assert not difference.settings
+    assert not difference.dependencies
+    assert difference.total.grown_bytes == difference.compressed.grown_bytes == 0
+
+
+def test_budgets_of_proa_yaml_and_flags_make_a_gate(tmp_path, images):
+    (tmp_path / "proa.yaml").write_text("budgets:\n  image:\n    growth: 0\n  no_new: [set-uid, root-user]\n")
+    answer = compare(tmp_path, *images, budgets=["file:/etc/*=2kB"])
+    assert [(one.budget, one.subject, one.is_within) for one in answer.difference.budgets] == [
+        ("budgets.image.growth", "", False),
+        ("budgets.no_new.set-uid", "/bin/su", False),
+        ("budgets.no_new.root-user", "", False),
+        ("file:/etc/*=2kB", "/etc/app.conf", True),
+    ]
+    assert answer.places["budgets.image.growth"].line == 3
+    assert answer.places["budgets.no_new.set-uid"].line == 4
+    with pytest.raises(BudgetExceeded, match="3 budgets"):
+        gate(answer.difference)
+
+
+def test_everything_is_written_before_the_gate_ends_it(tmp_path, images, capsys, monkeypatch):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    words = ["diff", *map(str, images), "--budget", "image=1", "--output", "sarif=s.json", "--output", "junit=j.xml"]
+    words += ["--output", "summary", "--output", "json=d.json"]
+    assert run_guarded(words) == 1
+    out, err = capsys.readouterr()
+    assert "EXCEEDED" in out
+    assert "[PROA104]" in err
+    assert json.loads((tmp_path / "s.json").read_text())["runs"][0]["results"]
+    assert "<failure" in (tmp_path / "j.xml").read_text()
+    assert json.loads((tmp_path / "d.json").read_text())["schema"] == "proa/difference/v1"
+    assert summary.read_text().startswith("before\n<!-- proa diff -->")
+    assert run_guarded([*words, "--no-gate"]) == 0
+
+
+def test_standard_output_has_one_form(images, capsys):
+    assert run_guarded(["diff", *map(str, images), "--output", "markdown=-"]) == 0
+    assert capsys.readouterr().out.startswith("<!-- proa diff -->")
+
+
+def test_lines_fit_and_control_characters_do_not_pass(tmp_path, capsys):
+    evil = archive([item("a\x1b[2J\nb|`<b>", b"x" * 10), item("l" * 99 + "/" + "o" * 99, b"y")])
+    image = docker_archive(tmp_path / "evil.tar", [evil])
+    empty = docker_archive(tmp_path / "empty.tar", [archive([])])
+    for form in ("table", "markdown", "json", "sarif", "junit"):
+        assert run_guarded(["diff", str(empty), str(image), "--format", form]) == 0
+        out, err = capsys.readouterr()
+        assert "\x1b" not in out + err
+        if form == "table":
+            assert max(len(line) for line in out.splitlines()) <= 120
+
+
+def test_a_budget_that_was_mistyped_is_told(images, capsys):
+    assert run_guarded(["diff", *map(str, images), "--budget", "layer:porgram=1MB"]) == 0
+    assert "fits nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("nosuch", "no file, no git revision and no image"),
+        ("git:nosuch", "no git repository|not a git repository"),
+        ("UPPER:x", "no file, no git revision"),
+        ("a\nb", "no file"),
+        ("-x", "no file"),
+        ("", "no file"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(tmp_path, images, word, said):
+    with pytest.raises(WrongUsage, match=said):
+        compare(tmp_path, word, images[1])
+
+
+def test_a_name_of_a_registry_needs_its_transport(tmp_path, images):
+    with pytest.raises(ImageMissing) as caught:
+        compare(tmp_path, "registry.example/a/b:1", images[1])
+    assert "docker://registry.example/a/b:1" in caught.value.hint
+
+
+def test_images_for_two_platforms_are_told_apart(tmp_path, images):
+    other = docker_archive(tmp_path / "arm.tar", [archive([item("a", b"b")])], architecture="arm64")
+    found = compare(tmp_path, images[0], other).difference.findings
+    assert [one.id for one in found] == ["diff.platforms"]
+
+
+def test_a_wrong_budget_ends_it_before_anything_is_read(tmp_path):
+    (tmp_path / "own.yaml").write_text("budgets: {image: {max: much}}\n")
+    with pytest.raises(WrongConfiguration, match=r"budgets\.image\.max: 'much'"):
+        compare(tmp_path, "nosuch", "nosuch", configuration="own.yaml")
+
+
+def test_without_a_repository_the_last_published_is_not_known(tmp_path):
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.24\n")
+    (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
+    if shutil.which("go") is None:
+        pytest.skip("real: go is not on PATH")
+    with pytest.raises(WrongUsage, match="published"):
+        diff(Asked(words=()), Request(), environ={**environ(tmp_path), "PATH": _path()}, progress=lambda _what: None)
+
+
+def _path() -> str:
+    import os
+
+    return os.environ["PATH"]
+
+
+def _git(*words: str, cwd: Path) -> str:
+    identity = ["-c", "user.name=n", "-c", "user.email=n@example.com"]
+    ran = subprocess.run(["git", *identity, *words], cwd=cwd, check=True, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    if shutil.which("git") is None:
+        pytest.skip("real: git is not on PATH")
+    root = tmp_path / "work"
+    (root / "sub").mkdir(parents=True)
+    _git("init", "-q", "-b", "main", cwd=root)
+    for number in (1, 2):
+        (root / "sub" / "file").write_text(f"{number}\n")
+        _git("add", "-A", cwd=root)
+        _git("commit", "-qm", str(number), cwd=root)
+        _git("tag", f"v{number}", cwd=root)
+    return root
+
+
+def test_a_revision_is_laid_out_and_the_repository_left_alone(repository, tmp_path):
+    from proa.outside.git import read_git
+    from proa.outside.git_revision import check_out, find_revision
+
+    (repository / "sub" / "file").write_text("dirty\n")
+    (repository / ".git" / "hooks" / "post-checkout").write_text("#!/bin/sh\ntouch /tmp/never\nexit 1\n")
+    (repository / ".git" / "hooks" / "post-checkout").chmod(0o755)
+    state = _git("status", "--porcelain=v2", "--branch", cwd=repository)
+    kept = sorted(str(path) for path in (repository / ".git").rglob("*"))
+    revision = find_revision("HEAD~1", repository / "sub", environ=environ(tmp_path))
+    assert revision is not None
+    (tmp_path / "copy").mkdir()
+    folder = check_out(revision, tmp_path / "copy", environ=environ(tmp_path))
+    assert folder == tmp_path / "copy" / "sub"
+    assert (folder / "file").read_text() == "1\n"
+    git = read_git(folder, environ=environ(tmp_path))
+    assert (git.revision, git.tag, git.is_dirty) == (revision.commit, "v1", False)
+    assert _git("status", "--porcelain=v2", "--branch", cwd=repository) == state
+    assert sorted(str(path) for path in (repository / ".git").rglob("*")) == kept
+
+
+def test_a_commit_that_no_branch_has_is_laid_out_of_a_shallow_clone_as_well(repository, tmp_path):
+    from proa.outside.git_revision import check_out, find_revision
+
+    clone = tmp_path / "clone"
+    _git("clone", "-q", "--depth=1", repository.as_uri(), str(clone), cwd=tmp_path)
+    _git("checkout", "-q", "--detach", cwd=clone)
+    (clone / "new").write_text("3\n")
+    _git("add", "-A", cwd=clone)
+    _git("commit", "-qm", "3", cwd=clone)
+    revision = find_revision("HEAD", clone, environ=environ(tmp_path))
+    assert revision is not None
+    (tmp_path / "copy").mkdir()
+    assert (check_out(revision, tmp_path / "copy", environ=environ(tmp_path)) / "new").read_text() == "3\n"
+    assert find_revision("HEAD~5", clone, environ=environ(tmp_path)) is None
+
+
+def test_a_folder_that_a_revision_does_not_have_is_named(repository, tmp_path):
+    from proa.outside.git_revision import check_out, find_revision
+
+    (repository / "later").mkdir()
+    revision = find_revision("v1", repository / "later", environ=environ(tmp_path))
+    assert revision is not None
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(WrongUsage, match="no folder later"):
+        check_out(revision, tmp_path / "copy", environ=environ(tmp_path))
+
+
+def test_a_file_wins_over_a_revision_of_its_name(repository, tmp_path, images, monkeypatch):
+    from proa.outside.store import Store
+    from proa.pipeline.diff_targets import target_of
+
+    monkeypatch.chdir(repository)
+    store = Store(tmp_path / "store")
+
+    def kind(word: str) -> str:
+        return target_of(word, directory=Path(), store=store, environ=environ(tmp_path)).kind
+
+    assert [kind(word) for word in ("v1", "git:v1", "main", ".", "@latest", "published:", "published:1.0")] == [
+        "revision", "revision", "revision", "project", "published", "published", "published",
+    ]  # fmt: skip
+    shutil.copy(images[0], repository / "v1")
+    assert [kind(word) for word in ("v1", "git:v1", "docker://h.example/v1:1", "oci:v1")] == [
+        "image", "revision", "image", "image",
+    ]  # fmt: skip
