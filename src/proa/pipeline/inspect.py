@@ -10,7 +10,7 @@ from pathlib import Path
 from proa.inspect.findings import find_all
 from proa.inspect.heads import look
 from proa.inspect.history import instructions
-from proa.inspect.merge import merge_layers
+from proa.inspect.merge import Merged, merge_layers
 from proa.inspect.waste import describe_layers, duplicates, wasted_files
 from proa.outside.image_stream import StreamedImage, opened_image
 from proa.outside.images import located
@@ -55,7 +55,7 @@ def inspect_image(image: str, request: Request, *, environ: Mapping[str, str], p
 def dissect(opened: StreamedImage, *, place: str, limits: StreamLimits | None = None, threads: int = 2) -> ImageAnatomy:
     """Return what is in an open image. Raises HostileArchive, ImageMissing."""
     with without_collecting():
-        return _dissect(opened, place, limits, threads)
+        return dissect_and_keep(opened, place, limits, threads)[0]
 
 
 @contextmanager
@@ -70,7 +70,10 @@ def without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _dissect(opened: StreamedImage, place: str, limits: StreamLimits | None, threads: int) -> ImageAnatomy:
+def dissect_and_keep(
+    opened: StreamedImage, place: str, limits: StreamLimits | None, threads: int
+) -> tuple[ImageAnatomy, Merged]:
+    """Return what is in an open image, and the view of all its layers. Raises HostileArchive, ImageMissing."""
     read = read_apart(opened.layers, look, place=place, limits=limits, processes=threads)
     merged = merge_layers([layer.entries for layer in read])
     layers = describe_layers(read, merged, instructions(opened.config.history or (), len(read)))
@@ -78,7 +81,7 @@ def _dissect(opened: StreamedImage, place: str, limits: StreamLimits | None, thr
     doubled, duplicate_bytes = duplicates(merged)
     stored_bytes = sum(layer.stored_bytes for layer in layers)
     wasted_bytes = sum(layer.wasted_bytes for layer in layers)
-    return ImageAnatomy(
+    anatomy = ImageAnatomy(
         reference=place,
         digest=opened.digest,
         platform=opened.platform,
@@ -94,3 +97,4 @@ def _dissect(opened: StreamedImage, place: str, limits: StreamLimits | None, thr
         duplicates=doubled,
         findings=find_all(merged, opened.config, [layer.digest for layer in layers]),
     )
+    return anatomy, merged
