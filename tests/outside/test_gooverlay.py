@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
-def _lay(places: dict[str, Path], changed: dict[str, bytes], recorder: _Recorder, **rest) -> Laid:  # type: ignore[no-untyped-def]
+def _lay(places: dict[str, Path], changed: Mapping[str, bytes | None], recorder: _Recorder, **rest) -> Laid:  # type: ignore[no-untyped-def]
     module = places["cache"] / "c.org" / "d@v1.2.3"
     return lay_over(
         changed,
@@ -113,3 +114,20 @@ def test_an_overlay_that_is_none_is_the_users_to_mend(places: dict[str, Path], c
     (places["project"] / "o.json").write_text(content)
     with pytest.raises(WrongConfiguration, match=r"o\.json"):
         _lay(places, {"/x/y.go": b"package y"}, _Recorder(), flags=["-overlay=o.json"])
+
+
+def test_a_file_without_content_is_gone(places: dict[str, Path]) -> None:
+    local, cached = places["project"] / "a.s", places["cache"] / "c.org" / "d@v1.2.3" / "d.go"
+    laid = _lay(places, {str(local): None, str(cached): None}, _Recorder())
+    assert _overlay(laid) == {str(local): ""}
+    assert not (places["laid"] / "module0" / "d.go").exists()
+    assert (places["laid"] / "module0" / "go.mod").exists()
+    assert cached.exists()
+
+
+def test_the_copy_of_a_module_without_a_go_mod_gets_one(places: dict[str, Path]) -> None:
+    module = places["cache"] / "c.org" / "d@v1.2.3"
+    (module / "go.mod").unlink()
+    _lay(places, {str(module / "d.go"): b"package d\n"}, _Recorder())
+    assert (places["laid"] / "module0" / "go.mod").read_text() == "module c.org/d\n"
+    assert not (module / "go.mod").exists()

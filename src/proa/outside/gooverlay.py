@@ -33,7 +33,7 @@ class Laid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lay_over(
-    changed: Mapping[str, bytes],
+    changed: Mapping[str, bytes | None],
     *,
     modules: Mapping[str, str],
     folder: Path,
@@ -44,8 +44,8 @@ def lay_over(
 ) -> Laid:
     """Write changed files (by the path they stand for) to an empty folder; return what a build needs to use them.
 
-    ``modules`` are folders of modules and their paths; ``directory``, ``environment`` and ``flags`` are the build's
-    own. Raises WrongConfiguration, NoSpace, NotWritable, ToolFailed.
+    A file without content is gone from the build. ``modules`` are folders of modules and their paths; ``directory``,
+    ``environment`` and ``flags`` are the build's own. Raises WrongConfiguration, NoSpace, NotWritable, ToolFailed.
     """
     cache = module_cache(go)
     copied: dict[str, Path] = {}
@@ -59,12 +59,15 @@ def lay_over(
             if cache is not None and Path(name).is_relative_to(cache):
                 root = next((root for root in modules if Path(name).is_relative_to(root)), "")
                 if root:
-                    place = _copy(root, folder, copied) / Path(name).relative_to(root)
+                    place = _copy(root, modules[root], folder, copied) / Path(name).relative_to(root)
                 elif (toolchain := _toolchain(Path(name))) is not None:
                     linked = linked or _linked(toolchain, folder)
-                    replaced[str(linked / Path(name).relative_to(toolchain))] = str(place)
+                    replaced[str(linked / Path(name).relative_to(toolchain))] = "" if content is None else str(place)
             else:
-                replaced[name] = str(place)
+                replaced[name] = "" if content is None else str(place)
+            if content is None:
+                place.unlink(missing_ok=True)
+                continue
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(content)
         overlay = folder / "overlay.json"
@@ -110,7 +113,7 @@ def _given_overlay(flags: Sequence[str], directory: Path) -> dict[str, str]:
         raise WrongConfiguration(f"the overlay {words[-1]} cannot be read: {error}") from error
 
 
-def _copy(root: str, folder: Path, copied: dict[str, Path]) -> Path:
+def _copy(root: str, path: str, folder: Path, copied: dict[str, Path]) -> Path:
     if root not in copied:
         place = folder / f"module{len(copied)}"
         # The module cache is read-only, and so would be a copy with its modes.
@@ -118,6 +121,9 @@ def _copy(root: str, folder: Path, copied: dict[str, Path]) -> Path:
         for one in (place, *place.rglob("*")):
             if one.is_dir():
                 one.chmod(0o755)
+        # Modules older than go.mod have none in the cache, and a folder without one stands for nothing.
+        if not (place / "go.mod").exists():
+            (place / "go.mod").write_text(f"module {path}\n", encoding="utf-8")
         copied[root] = place
     return copied[root]
 
