@@ -91,8 +91,8 @@ def classify(received: bytes, *, secure: bool = False) -> Answer:
     if received.startswith(b"HTTP/1."):
         parts = received.split(b"\n", 1)[0].split()
         status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() and len(parts[1]) == 3 else None
-        if status == 400 and not secure and b"HTTPS server" in received:
-            # What Go's net/http says to plain HTTP on a TLS port.
+        if status == 400 and not secure and (b"HTTPS server" in received or b"HTTPS port" in received):
+            # What Go's net/http and nginx say to plain HTTP on a TLS port.
             return Answer("tls")
         if status is not None:
             return Answer("https" if secure else "http", status)

@@ -52,6 +52,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     command_environment: tuple[tuple[str, str], ...] = ()
     """PROA_URL and PROA_PORT are added to it."""
     command_directory: str = "/"
+    ports: tuple[int, ...] = ()
+    """Which port comes first, and is PROA_PORT, where several answer; then plain HTTP, then the lowest."""
     timeout_s: float = 60.0
     """For each of: all requests, the health check, the command."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import msgspec
 
@@ -30,12 +30,13 @@ OPTIONS = (
 )  # fmt: skip
 """How strace is started for a trace that is read here; strace 5.9 or later."""
 
-Use = Literal["looked at", "listed", "changed", "opened", "executed"]
-"""The strongest counts: ``executed`` before ``opened`` before ``changed`` (created, removed, renamed)."""
+Use = Literal["looked at", "changed", "opened", "listed", "executed"]
+"""The strongest counts, which is the last. ``changed``: created, removed or renamed; ``listed``: a folder's names."""
 
-_RANK: dict[Use, int] = {"looked at": 0, "listed": 1, "changed": 2, "opened": 3, "executed": 4}
+_RANK: dict[Use, int] = {use: rank for rank, use in enumerate(get_args(Use))}
 _MOST_PATHS = 400_000
 """Paths of one trace; a tenth is much for Java with node_modules beside it."""
+_MOST_MISSED = 20_000
 _MOST_LINE_BYTES = 64 << 10
 _MOST_PROCESSES = 100_000
 
@@ -79,6 +80,8 @@ class Touched(msgspec.Struct, frozen=True, kw_only=True):
     has_started: bool = False
     uses: dict[str, Use] = {}
     """By absolute path; bytes that are no UTF-8 as ``os.fsdecode`` gives them. What was created is among them."""
+    missed: tuple[str, ...] = ()
+    """What was asked for and not there, in that order."""
     is_cut: bool = False
     """It used more paths than are kept."""
 
@@ -106,6 +109,7 @@ def read_touched(trace: Iterable[bytes], *, program: str, directory: str = "/") 
     return Touched(
         has_started=reader.has_started,
         uses={path: use for path, use in uses.items() if not _NOT_OF_THE_IMAGE.match(path)},
+        missed=tuple(path for path in map(os.fsdecode, reader.missed) if not _NOT_OF_THE_IMAGE.match(path)),
         is_cut=len(reader.uses) >= _MOST_PATHS,
     )
 
@@ -124,6 +128,7 @@ class _Reader:
 
     def __init__(self, program: bytes, directory: bytes) -> None:
         self.uses: dict[bytes, Use] = {}
+        self.missed: dict[bytes, None] = {}
         self.has_started = False
         self._program = program
         self._directory = directory
@@ -137,8 +142,6 @@ class _Reader:
 
     def read(self, line: bytes) -> None:
         """Take in one line, whatever it holds."""
-        if line.endswith((b"(No such file or directory)", b"(Not a directory)")) and b"resumed>" not in line:
-            return
         found = _CALL.match(line)
         if not found:
             self._read_remark(line)
@@ -191,6 +194,9 @@ class _Reader:
         elif name in (b"getdents", b"getdents64"):
             if folder := _FOLDER.match(rest):
                 self._note(_unescape(folder[1]), "listed")
+        elif error == b"ENOENT":
+            if len(self.missed) < _MOST_MISSED:
+                self.missed.update(dict.fromkeys(_paths(name, rest, place)))
         elif error in _PROVES_IT_IS_THERE or (not failed and _DONE.search(rest)):
             self._touch(name, rest, place, is_done=not failed)
 
