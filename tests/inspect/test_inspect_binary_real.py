@@ -130,6 +130,48 @@ def test_a_c_program_is_taken_apart_by_its_units(folder):
     assert {"main.c", "part.c"} <= set(bytes_of(anatomy))
 
 
+def with_dwarf(folder: Path) -> Path:
+    """A C program of three units, two of which have the same name."""
+    need("gcc")
+    (folder / "lib").mkdir(exist_ok=True)
+    (folder / "tables.c").write_text("int first[4096] = {1};\nint twice(int x) { return x * first[1]; }\n")
+    (folder / "lib/tables.c").write_text(
+        'const char second[9000] = "x";\nint thrice(int x) { return x * second[2]; }\n'
+    )
+    (folder / "run.c").write_text(
+        "int twice(int), thrice(int);\nlong third[2048] = {3};\n"
+        "int main(int c, char **v) { return twice(thrice(c)) + third[3]; }\n"
+    )
+    sources = ["run.c", "tables.c", "lib/tables.c"]
+    run(["gcc", "-g", "-O1", "-Wl,--build-id", "-o", "with-dwarf", *sources], cwd=folder)
+    return folder / "with-dwarf"
+
+
+def test_globals_of_c_are_of_the_unit_that_dwarf_names(folder):
+    need("objcopy")
+    whole = anatomy_of(with_dwarf(folder))
+    found = {one.name: one for one in whole.packages}
+    # Two units with one name are called by their paths.
+    for unit, data in (("tables.c", 4 * 4096), ("lib/tables.c", 9000), ("run.c", 8 * 2048)):
+        assert found[unit].known_by == "dwarf"
+        assert data <= found[unit].bytes <= data + 200
+    assert sum(one.bytes for one in (*whole.packages, *whole.sections)) == whole.total_bytes
+
+    run(["objcopy", "--only-keep-debug", "with-dwarf", "with-dwarf.debug"], cwd=folder)
+    run(["objcopy", "--strip-all", "with-dwarf", "bare-c"], cwd=folder)
+    split = anatomy_of(folder / "bare-c", debug=folder / "with-dwarf.debug")
+    assert {one.name: one.bytes for one in split.packages} == {one.name: one.bytes for one in whole.packages}
+
+
+def test_dwarf_that_is_damaged_costs_only_what_it_told(folder):
+    content = bytearray(with_dwarf(folder).read_bytes())
+    at = content.find(b"tables.c\0")
+    content[at - 300 : at + 300] = b"\xff" * 600
+    (folder / "damaged").write_bytes(content)
+    anatomy = anatomy_of(folder / "damaged")
+    assert sum(one.bytes for one in (*anatomy.packages, *anatomy.sections)) == anatomy.total_bytes
+
+
 def test_the_command_prints_what_fits_and_json_that_adds_up(folder):
     file = build(folder, "bare", "-ldflags=-s -w")
     printed = CliRunner().invoke(proa, ["inspect", str(file), "--format", "json", "--symbols"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from proa.inspect.attribution_native import language_of, lay_symbols
 from proa.inspect.compression import compressed_shares, forget
 from proa.inspect.modules import BuildInfo, module_of, read_build_info
 from proa.inspect.sections import lay_sections, loaded_bytes
+from proa.outside.dwarfunits import Units
 from proa.outside.elf import Elf
 from proa.outside.executables import Executable, SymbolTable, packer, symbol_table
 from proa.outside.gobinary import MAGIC_GO_1_20, GoBinary
@@ -40,8 +41,17 @@ class Dissected(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     findings: tuple[Finding, ...]
 
 
-def dissect(program: Executable, *, debug: SymbolTable | None = None, most_symbols: int = 100) -> Dissected:
-    """Attribute every byte of a program. Raises BinaryDamaged. ``most_symbols`` 0 is all of them."""
+def dissect(
+    program: Executable,
+    *,
+    debug: SymbolTable | None = None,
+    units: Callable[[], Units] = Units,
+    most_symbols: int = 100,
+) -> Dissected:
+    """Attribute every byte of a program. Raises BinaryDamaged. ``most_symbols`` 0 is all of them.
+
+    ``units`` is called for the compile units by DWARF where the program is not Go's.
+    """
     elf = program.elf
     layers, names = Layers(len(elf.data)), Names()
     own = symbol_table(program)
@@ -68,7 +78,8 @@ def dissect(program: Executable, *, debug: SymbolTable | None = None, most_symbo
     else:
         language = language_of(symbols, elf)  # type: ignore[assignment]
         if symbols is not None:
-            functions = lay_symbols(elf, symbols, layers, names, language=language)[: most_symbols or None]
+            functions = lay_symbols(elf, symbols, layers, names, language=language, units=units())
+            functions = functions[: most_symbols or None]
         if not names.packages:
             findings.append(_stripped())
     lay_sections(program, layers, names)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from proa.errors import BinaryDamaged, DebugMismatch, ProaError, WrongUsage
 from proa.inspect.anatomy import dissect, summed
 from proa.outside import elf, executables
+from proa.outside.dwarfunits import Units, read_units
 from proa.outside.executables import Executable, SymbolTable, elf_symbols, open_executable
 from proa.outside.machine import cores, store_root
 from proa.outside.store import Store
 from proa.pipeline.debug_search import stored
 from proa.records.binary_anatomy import BinaryAnatomy
+
+
+class _Found(NamedTuple):
+    """A debug file and what it goes by."""
+
+    file: Path
+    name: str
+
+
+_NOTHING = _Found(Path(), "")
 
 
 def inspect_binary(
@@ -35,11 +48,13 @@ def inspect_binary(
     program = open_executable(path)
     try:
         build_id = elf.build_id(program.elf) if program.format == "elf" else ""
-        symbols, found = None, ""
+        symbols, found = None, _NOTHING
         if debug is not None or finds_debug:
             symbols, found = _debug_symbols(program, build_id, debug=debug, environ=environ)
-        parts = dissect(program, debug=symbols, most_symbols=most_symbols)
-        return summed(program, parts, file=str(path), build_id=build_id, debug_file=found, jobs=jobs or cores())
+        with_dwarf = found.file if symbols is not None else path
+        units = partial(read_units, with_dwarf) if program.format == "elf" else Units
+        parts = dissect(program, debug=symbols, units=units, most_symbols=most_symbols)
+        return summed(program, parts, file=str(path), build_id=build_id, debug_file=found.name, jobs=jobs or cores())
     except BinaryDamaged as error:
         raise BinaryDamaged(f"{path.name}: {error.what}", output=error.output, hint=error.hint) from error
     except (IndexError, ValueError, OverflowError, MemoryError, struct.error) as error:
@@ -49,19 +64,20 @@ def inspect_binary(
 
 def _debug_symbols(
     program: Executable, build_id: str, *, debug: Path | None, environ: Mapping[str, str]
-) -> tuple[SymbolTable | None, str]:
+) -> tuple[SymbolTable | None, _Found]:
     """Return the symbols of the debug file, and where that is; nothing where there is none or no need of one."""
     if debug is not None:
         if program.format != "elf":
             raise WrongUsage(f"--debug is for ELF programs, and this is {program.format}")
-        return _symbols_of(debug, build_id), str(debug)
+        return _symbols_of(debug, build_id), _Found(debug, str(debug))
     if program.format != "elf" or not build_id or program.elf.section(".symtab") is not None:
-        return None, ""
+        return None, _NOTHING
     with suppress(ProaError, OSError):
         store = Store(store_root(environ))
         for symbols in stored(store, build_id):
-            return _symbols_of(store.blob_path(symbols.digest), build_id), symbols.name
-    return None, ""
+            file = store.blob_path(symbols.digest)
+            return _symbols_of(file, build_id), _Found(file, symbols.name)
+    return None, _NOTHING
 
 
 def _symbols_of(file: Path, build_id: str) -> SymbolTable | None:
