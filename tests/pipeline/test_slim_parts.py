@@ -154,7 +154,7 @@ def test_what_is_kept_has_its_size_and_reason_and_links_say_so(tmp_path):
     kept = kept_list(
         [Kept(path="/bin/a", rule="entrypoint", because="Entrypoint"), Kept(path="/gone", rule="traced", because="")],
         {"/b": ("metadata", "why")},
-        ["b", "bin", "usr", "usr/bin", "usr/bin/a"],
+        {"b": 3, "bin": 0, "usr": 0, "usr/bin": 0, "usr/bin/a": 5},
         view,
     )
     assert [(one.path, one.bytes, one.rule) for one in kept] == [

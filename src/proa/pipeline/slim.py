@@ -66,6 +66,7 @@ class _Slimmed(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[Kept, ...]
     left_out: tuple[str, ...] = ()
     compressed_bytes: int
+    contents_bytes: int
     findings: tuple[Finding, ...] = ()
     is_original: bool = False
 
@@ -214,7 +215,8 @@ def _written(bench: Bench, source: Source, kept: Sequence[Kept], settings: Confi
     )
     if not is_smaller:
         return _original(bench, source)
-    said = kept_list(kept, reasons(metadata.whole, metadata.replaced), sorted(final), view)
+    sizes = {displayed(entry.path): entry.size_bytes for entry in entries}
+    said = kept_list(kept, reasons(metadata.whole, metadata.replaced), sizes, view)
     manifest = put_image(
         source.opened,
         blob,
@@ -225,7 +227,12 @@ def _written(bench: Bench, source: Source, kept: Sequence[Kept], settings: Confi
         store=store,
     )
     return _Slimmed(
-        manifest=manifest, kept=said, left_out=left_out, compressed_bytes=blob.bytes, findings=metadata.findings
+        manifest=manifest,
+        kept=said,
+        left_out=left_out,
+        compressed_bytes=blob.bytes,
+        contents_bytes=sum(sizes.values()),
+        findings=metadata.findings,
     )
 
 
@@ -250,6 +257,7 @@ def _original(bench: Bench, source: Source) -> _Slimmed:
         manifest=manifest,
         kept=kept,
         compressed_bytes=source.compressed_bytes,
+        contents_bytes=source.view.contents_bytes(source.view.paths()),
         findings=(Finding(id="slim.nothing", severity="info", message="there is nothing to leave out"),),
         is_original=True,
     )
@@ -260,7 +268,6 @@ def _original(bench: Bench, source: Source) -> _Slimmed:
 
 def _record(source: Source, slimmed: _Slimmed, observed: Observed, again: Again | None, *, image: str) -> Slimming:
     view = source.view
-    left_out = frozenset(slimmed.left_out)
     return Slimming(
         source=readable(image),
         source_digest=source.opened.digest,
@@ -270,9 +277,9 @@ def _record(source: Source, slimmed: _Slimmed, observed: Observed, again: Again 
         before_bytes=source.compressed_bytes,
         after_bytes=slimmed.compressed_bytes,
         before_unpacked_bytes=view.contents_bytes(view.paths()),
-        after_unpacked_bytes=view.contents_bytes(path for path in view.paths() if path not in left_out),
-        kept_files=len(view.paths()) - len(left_out),
-        left_out_files=len(left_out),
+        after_unpacked_bytes=slimmed.contents_bytes,
+        kept_files=len(view.paths()) - len(slimmed.left_out),
+        left_out_files=len(slimmed.left_out),
         kept=slimmed.kept,
         rules=by_rule(slimmed.kept),
         left_out=groups_of(source, slimmed.left_out),

@@ -20,11 +20,15 @@ _MOST_PATHS = 5
 
 
 def kept_list(
-    asked: Sequence[Kept], metadata: Mapping[str, tuple[KeepRule, str]], final: Sequence[str], view: FinalView
+    asked: Sequence[Kept],
+    metadata: Mapping[str, tuple[KeepRule, str]],
+    sizes: Mapping[str, int],
+    view: FinalView,
 ) -> tuple[Kept, ...]:
     """Return a line for every file, link and device that stays, and for every folder asked for by itself; by path.
 
-    What is kept only because a link leads to it or is on the way has the rule ``link``.
+    ``sizes`` has everything that is in the new layer. What stays only because a link leads to it, or as a link on the
+    way, has the rule ``link``.
     """
     found: dict[str, Kept] = {}
     for one in asked:
@@ -33,17 +37,15 @@ def kept_list(
     for path, (rule, because) in metadata.items():
         found.setdefault(displayed(path), Kept(path=path, rule=rule, because=because))
     shown = view.paths()
-    stays = set(final)
     lines = {
-        path: msgspec.structs.replace(one, path=f"/{path}", bytes=view.bytes_of(path), because=readable(one.because))
+        path: msgspec.structs.replace(one, path=f"/{path}", bytes=sizes[path], because=readable(one.because))
         for path, one in found.items()
-        if path in stays
+        # The folders above a file need no line of their own.
+        if path in sizes and (path in shown or one.rule != "link")
     }
-    for path in final:
+    for path, size in sizes.items():
         if path in shown and path not in lines:
-            lines[path] = Kept(
-                path=f"/{path}", bytes=view.bytes_of(path), rule="link", because="a link leads there, or is on the way"
-            )
+            lines[path] = Kept(path=f"/{path}", bytes=size, rule="link", because="a link leads there, or is on the way")
     return tuple(lines[path] for path in sorted(lines))
 
 
