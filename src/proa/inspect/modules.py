@@ -15,8 +15,19 @@ _MARK_BYTES = 16
 _PLACE = re.compile(r"(?:[\w~%+.-]+/)*[\w~%+-][\w~%+.-]*?(?=\.)")
 _OPERATIONS = ("type:.eq.", "type:.hash.", "type..eq.", "type..hash.", "go:itab.", "go.itab.", "type:", "type.")
 
-_MADE = ("type:", "type.", "go:", "go.", "struct {", "interface {")
-"""How the names of what the linker makes begin."""
+_MADE = (
+    "type:",
+    "type..",
+    "type.*",
+    "go:",
+    "go.itab.",
+    "go.string.",
+    "go.func.",
+    "go.shape.",
+    "struct {",
+    "interface {",
+)
+"""How the names of what the linker makes begin; ``go.uber.org/zap`` and ``type.example.com/a`` are packages."""
 
 
 class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +119,8 @@ def owner_of(symbol: str) -> str:
     ('example.com/a/b', 'gopkg.in/yaml.v3')
     >>> owner_of("net/http.(*Client).Do"), owner_of("slices.Sort[go.shape.[]a/b.T]"), owner_of("memeqbody")
     ('net/http', 'slices', '')
+    >>> owner_of("go.uber.org/zap.(*Logger).Info"), owner_of("go:(*struct { net/http.Flusher }).Flush")
+    ('go.uber.org/zap', 'net/http')
     """
     from proa.outside.gobinary import package_of, unescape
 
@@ -117,7 +130,7 @@ def owner_of(symbol: str) -> str:
         if symbol.startswith(operation):
             found = _PLACE.search(symbol, len(operation))
             return unescape(found[0]) if found else "runtime"
-    if symbol.startswith(("go:", "go.", "struct {", "interface {")):
+    if symbol.startswith(_MADE):
         found = _PLACE.search(symbol, 3)
         return unescape(found[0]) if found and found[0] not in ("string", "shape") else ""
     return package_of(symbol)
