@@ -22,7 +22,7 @@ _OF_THE_SYSTEM = re.compile(
     r"^/$|^/(?:usr|bin|sbin|lib\w*|boot)(?:/|$)|^/var/(?:lib/(?:dpkg|apt|rpm)|cache)(?:/|$)"
     r"|/(?:site-packages|dist-packages|node_modules|__pycache__)(?:/|$)"
 )
-_MADE_BY_THE_RUNTIME = frozenset({"/etc/resolv.conf", "/etc/hosts", "/etc/hostname"})
+_OF_THE_RUNTIME = re.compile(r"^/(?:proc|sys|dev)(?:/|$)|^/etc/(?:resolv\.conf|hosts|hostname)$")
 _WORDS: Mapping[Use, str] = {
     "looked at": "looked at it", "changed": "changed it", "opened": "opened it", "listed": "listed it",
     "executed": "ran it",
@@ -43,13 +43,17 @@ class Gathered:
         for path, use in touched.uses.items():
             for end, because in self._of(path, use, run):
                 self._found.setdefault(end, because)
-                if self._trails.is_file(end):
-                    files.add(end)
-        return len(files)
+                files.add(end)
+        # After all that was used itself: that is the better reason.
+        for path, use in touched.uses.items():
+            if use == "listed":
+                for name in self._listed(path):
+                    self._found.setdefault(name, f"run {run!r} listed the folder it is in")
+        return sum(map(self._trails.is_file, files))
 
     def seeds(self) -> tuple[Seed, ...]:
         """Return them by path."""
-        found = {_shown(path): because for path, because in self._found.items() if path not in _MADE_BY_THE_RUNTIME}
+        found = {_shown(path): because for path, because in self._found.items() if not _OF_THE_RUNTIME.search(path)}
         return tuple(Seed(path=path, rule="traced", because=because) for path, because in sorted(found.items()))
 
     def _of(self, path: str, use: Use, run: str) -> Iterator[tuple[str, str]]:
@@ -64,11 +68,14 @@ class Gathered:
         if trail.end == "/":
             return
         yield trail.end, f"run {run!r} {_WORDS[use]}"
-        if use == "listed" and not _OF_THE_SYSTEM.search(trail.end):
-            for name in self._trails.names(trail.end, _MOST_LISTED):
-                yield name, f"run {run!r} listed the folder it is in"
         if use == "executed":
             yield from self._interpreters(trail.end, run)
+
+    def _listed(self, path: str) -> list[str]:
+        trail = self._trails.follow(path)
+        if not trail.is_whole or _OF_THE_SYSTEM.search(trail.end):
+            return []
+        return self._trails.names(trail.end, _MOST_LISTED)
 
     def _interpreters(self, end: str, run: str) -> Iterator[tuple[str, str]]:
         """Yield what the kernel itself starts a program with: its loader, or what stands after ``#!``."""
