@@ -26,6 +26,7 @@ from proa.records.analysis import Analysis
 from proa.records.binary_anatomy import BinaryAnatomy
 from proa.records.configuration import Configuration
 from proa.records.debugging import Symbols
+from proa.records.difference import Difference
 from proa.records.image_anatomy import ImageAnatomy
 from proa.records.shipment import Shipment
 from proa.records.trial import Trial
@@ -229,6 +230,7 @@ def pages() -> dict[Path, str]:
         schemas[f"tune-{name}"] = tuning_schema(kind, f"What `proa tune {name} --format json` prints.")
     schemas["image-anatomy"] = tuning_schema(ImageAnatomy, "What `proa inspect IMAGE --format json` prints.")
     schemas["binary-anatomy"] = record_schema(BinaryAnatomy, "What `proa inspect FILE --format json` prints.")
+    schemas["difference"] = record_schema(Difference, "What `proa diff --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
     written = {
         REFERENCE / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -40,9 +40,13 @@ _SUMMARY = "GITHUB_STEP_SUMMARY"
 @click.option("--config", metavar="FILE", help="The proa.yaml whose budgets hold; default the project's.")
 @click.option("--program", metavar="SOURCE", help="Which of several programs of the project: ./cmd/api.")
 @click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Default this machine's.")
-@click.option("--bare", is_flag=True, help="How `proa ship --push` named it: as the repository.")
-@click.option("--base-import-paths", "-B", is_flag=True, help="… by the import path's last part.")
-@click.option("--preserve-import-paths", "-P", is_flag=True, help="… by the whole import path.")
+@click.option("--bare", is_flag=True, help="What was published is named as the repository.")
+@click.option(
+    "--base-import-paths", "-B", is_flag=True, help="What was published is named by the import path's last part."
+)
+@click.option(
+    "--preserve-import-paths", "-P", is_flag=True, help="What was published is named by the whole import path."
+)
 @click.option("--insecure-registry", is_flag=True, help="Accept plain http and unknown certificates.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Cores to use; default all.")
 def diff(words: tuple[str, ...], **flags: Any) -> None:
