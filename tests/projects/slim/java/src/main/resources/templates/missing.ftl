@@ -1,0 +1,1 @@
+<!doctype html><h1>There is no ${path}</h1>

@@ -1,0 +1,2 @@
+exports.type = 'text/csv'
+exports.write = products => products.map(product => Object.values(product).join(',')).join('\n')

@@ -1,0 +1,2 @@
+exports.type = 'text/yaml'
+exports.write = products => require('js-yaml').dump(products)

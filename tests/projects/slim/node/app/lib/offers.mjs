@@ -1,0 +1,2 @@
+import news from './news.mjs'
+export default { offers: news.news.length }

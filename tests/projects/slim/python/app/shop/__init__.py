@@ -1,0 +1,1 @@
+"""A shop that uses what such programs use: templates, pictures, XML, numbers, zones, codecs, a database."""
