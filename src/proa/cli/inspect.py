@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
-from proa.cli import options
+from proa.cli import page_file
 from proa.errors import WrongUsage
 
 
 @click.command()
-@click.argument("target", metavar="IMAGE|FILE")
+@click.argument("target", metavar="IMAGE|FILE", required=False)
 @click.option(
     "--format",
     "form",
@@ -24,8 +23,17 @@ from proa.errors import WrongUsage
     "--top",
     type=click.IntRange(min=0),
     metavar="N",
-    help="How many files of an image to show, default 10, or packages of a program, default 20.",
+    help="How many files of an image to show, default 10, or packages of a program, default 20; of each level of a"
+    " tree, default 10.",
 )
+@click.option("--tree", "is_tree", is_flag=True, help="Folders and files, or modules and packages, as a tree of sizes.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many levels of the tree to show, default 3 for images, 2 for programs; 3 has a program's symbols.",
+)
+@page_file.html_option
 @click.option("--debug", metavar="FILE", help="The split debug file of a program; default the one in the store.")
 @click.option("--symbols", is_flag=True, help="Every symbol of a program, not the 100 largest.")
 @click.option(
@@ -39,7 +47,7 @@ from proa.errors import WrongUsage
 @click.option(
     "-j", "--jobs", type=click.IntRange(min=1), help="Layers to read at a time, default 2; for a program: cores to use."
 )
-def inspect(target: str, **flags: Any) -> None:
+def inspect(target: str | None, **flags: Any) -> None:
     """Say what is in an image, layer by layer, or in a program, package by package.
 
     IMAGE is a registry's (docker://), the docker daemon's, an OCI layout or archive, an archive of `docker save`, or
@@ -48,34 +56,38 @@ def inspect(target: str, **flags: Any) -> None:
 
     FILE is an ELF, Mach-O or PE program: every byte of it is attributed once, to a package, or to a section.
     """
-    from proa.cli import anatomy_table, inspect_binary, screen
-    from proa.pipeline.inspect import inspect_image, is_program
+    from proa.cli import inspect_binary, inspect_image
+    from proa.pipeline.inspect import is_program
     from proa.pipeline.inspect_binary import is_other_program
-    from proa.records.image_anatomy import encode_anatomy
 
+    if target is None and flags["html"] not in (None, page_file.NO_NAME, "-"):
+        # `proa inspect --html IMAGE`: the word is what to inspect.
+        target, flags["html"] = flags["html"], page_file.NO_NAME
+    if target is None:
+        raise click.UsageError("Missing argument 'IMAGE|FILE'.", click.get_current_context())
     if len(flags["platforms"]) > 1:
         raise WrongUsage("--platform names one image of an index; inspect them one by one")
-    if is_program(target) or is_other_program(target):
-        if flags["platforms"]:
-            raise WrongUsage("--platform is for images; a program has one")
-        inspect_binary.show(
-            target,
-            form=flags["form"],
-            debug=flags["debug"] or "",
-            top=flags["top"],
-            every_symbol=flags["symbols"],
-            jobs=flags["jobs"] or 0,
-        )
+    if flags["depth"] and not flags["is_tree"]:
+        raise WrongUsage("--depth is for --tree")
+    if flags["is_tree"] and flags["form"] != "table":
+        raise WrongUsage(f"--tree is drawn for the terminal, and --format {flags['form']} is not")
+    page = page_file.place_of(flags["html"], flags["form"], target)
+    if page == "-" and flags["is_tree"]:
+        raise WrongUsage("standard output cannot carry both the tree and the page", hint="--html FILE")
+    if not (is_program(target) or is_other_program(target)):
+        if flags["debug"] or flags["symbols"]:
+            raise WrongUsage("--debug and --symbols are for programs, and this is none")
+        inspect_image.show(target, page=page, **flags)
         return
-    if flags["debug"] or flags["symbols"]:
-        raise WrongUsage("--debug and --symbols are for programs, and this is none")
-    top = 10 if flags["top"] is None else flags["top"]
-    with screen.progress() as progress:
-        anatomy = inspect_image(target, options.request(**flags), environ=os.environ, progress=progress)
-    if flags["form"] == "json":
-        click.echo(encode_anatomy(anatomy), nl=False)
-    elif flags["form"] == "markdown":
-        click.echo(anatomy_table.markdown(anatomy, top=top), nl=False)
-    else:
-        for line in anatomy_table.lines(anatomy, top=top, width=anatomy_table.terminal_width()):
-            click.echo(line)
+    if flags["platforms"]:
+        raise WrongUsage("--platform is for images; a program has one")
+    inspect_binary.show(
+        target,
+        form=flags["form"],
+        debug=flags["debug"] or "",
+        top=flags["top"],
+        every_symbol=flags["symbols"],
+        jobs=flags["jobs"] or 0,
+        depth=(flags["depth"] or 2) if flags["is_tree"] else 0,
+        page=page,
+    )

@@ -15,24 +15,65 @@ from proa.records.binary_anatomy import BinaryAnatomy, PackageBytes
 
 _LEAST_WIDTH = 40
 _DEFAULT_TOP = 20
+_DEFAULT_TREE_TOP = 10
+_TABLE_SYMBOLS = 100
+_SYMBOLS_AT = 2
+"""Levels of a tree above symbols: modules and packages."""
 _KNOWN = {"symbols": "symbols", "dwarf": "DWARF", "pclntab": "pclntab", "inferred": "references"}
 
 
 def show(
-    target: str, *, form: str, debug: str = "", top: int | None = None, every_symbol: bool = False, jobs: int = 0
+    target: str,
+    *,
+    form: str,
+    debug: str = "",
+    top: int | None = None,
+    every_symbol: bool = False,
+    jobs: int = 0,
+    depth: int = 0,
+    page: str = "",
 ) -> None:
-    """Inspect a program and print it. Raises BinaryDamaged, DebugMismatch, ImageMissing, WrongUsage."""
+    """Inspect a program and print it. Raises BinaryDamaged, DebugMismatch, ImageMissing, WrongUsage.
+
+    With ``depth`` levels of a tree in place of the table; ``page`` is where its page goes, empty for none.
+    """
     from proa.cli.anatomy_table import terminal_width
     from proa.pipeline.inspect_binary import inspect_binary
+    from proa.pipeline.inspect_whole import MOST_SYMBOLS
 
+    most_symbols = MOST_SYMBOLS if page or depth > _SYMBOLS_AT else _TABLE_SYMBOLS
     anatomy = inspect_binary(
         Path(target),
         debug=Path(debug) if debug else None,
         environ=os.environ,
-        most_symbols=0 if every_symbol else 100,
+        most_symbols=0 if every_symbol else most_symbols,
         jobs=jobs,
     )
     most = _DEFAULT_TOP if top is None else top
+    if page:
+        from proa.cli.page_file import write_page
+        from proa.report.page import binary_page
+
+        write_page(binary_page(anatomy), page)
+    if page == "-":
+        return
+    if depth:
+        from proa.cli.tree_lines import tree_lines
+        from proa.report.branches import binary_branches
+
+        named = headline(anatomy)
+        drawn = tree_lines(
+            binary_branches(anatomy),
+            top=_DEFAULT_TREE_TOP if top is None else top,
+            depth=depth,
+            width=terminal_width(),
+            whole=_clipped(named, len(named)),
+        )
+        for line in drawn:
+            click.echo(line)
+        return
+    if not every_symbol:
+        anatomy = msgspec.structs.replace(anatomy, symbols=anatomy.symbols[:_TABLE_SYMBOLS])
     match form:
         case "json":
             click.echo(encode_binary_anatomy(anatomy), nl=False)

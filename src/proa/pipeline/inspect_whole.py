@@ -24,7 +24,7 @@ from proa.records.platform import Platform
 from proa.records.request import Request
 
 MOST_SYMBOLS = 10_000
-"""On a page: of caddy's 86,000 they have nine tenths of what symbols name, in 0.4 MB."""
+"""On a page: of caddy's 86,000 these have 62 % of the bytes; the page has 0.6 MB."""
 _MOST_PROGRAM_BYTES = 2 << 30
 
 

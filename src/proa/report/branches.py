@@ -62,7 +62,7 @@ def shared_out(whole: int, weights: Sequence[int]) -> list[int]:
 
 
 def binary_branches(anatomy: BinaryAnatomy) -> tuple[Branch, ...]:
-    """Return modules with their packages and these with their symbols; packages without a module; last, sections."""
+    """Return modules with their packages and these with their symbols; packages without a module; sections."""
     symbols: dict[str, list[SymbolBytes]] = {}
     for symbol in anatomy.symbols:
         symbols.setdefault(symbol.package, []).append(symbol)
@@ -73,7 +73,7 @@ def binary_branches(anatomy: BinaryAnatomy) -> tuple[Branch, ...]:
     branches: list[Branch] = []
     for (module, version), packages in modules.items():
         branches += [_sum(module, "module", packages, note=version)] if module else packages
-    return (*_sorted(branches), *_sections(anatomy))
+    return _sorted([*branches, *_sections(anatomy)])
 
 
 def _sections(anatomy: BinaryAnatomy) -> Iterator[Branch]:

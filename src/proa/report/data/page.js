@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const isDiff = data.kind === "difference";
 const kinds = data.kinds || [];
 const byId = (id) => document.getElementById(id);
-const MOST_BLOCKS = 700, ROWS = 100, HITS = 60;
+const MOST_BLOCKS = 1200, ROWS = 100, HITS = 60;
 const WORDS = {symlink: "symbolic link", hardlink: "hard link", rest: "not named further", code: "code", data: "data"};
 
 // Text
@@ -32,6 +32,12 @@ function make(tag, className, text, attributes) {
   return element;
 }
 function fill(element, ...children) { element.replaceChildren(...children); return element; }
+
+// Names break after their slashes.
+function broken(element, text) {
+  text.split(/(?<=\/)/).forEach((piece, number) => { if (number) element.append(document.createElement("wbr")); element.append(piece); });
+  return element;
+}
 
 // The tree
 
@@ -257,7 +263,7 @@ function search() {
     + (hits.length > HITS ? `; the ${HITS} largest:` : hits.length ? ":" : "");
   fill(byId("hits"), ...hits.slice(0, HITS).map((one) => {
     const item = make("li"), button = make("button", "hit-button", undefined, {type: "button"});
-    button.append(make("span", "hit-name", plain(full(one))), make("span", "hit-size", `${sign(one)} ${figure(one)}`.trim()));
+    button.append(broken(make("span", "hit-name"), plain(full(one))), make("span", "hit-size", `${sign(one)} ${figure(one)}`.trim()));
     button.addEventListener("click", () => one.kids ? go(one, true) : go(one.up, one));
     item.append(button);
     return item;
@@ -303,12 +309,14 @@ function chosen(one, box, least) {
   while (some < kids.length && kids[some].v[by] > 0) some += 1;
   let rest = 0;
   for (let n = count; n < some; n += 1) rest += kids[n].v[by];
-  while (rest > 0 && count > 0 && rest * scale < least) { count -= 1; rest += kids[count].v[by]; }
+  // A small rest takes its small neighbours in; beside large ones it is drawn as large as can be hit.
+  while (rest > 0 && count > 0 && rest * scale < least && kids[count - 1].v[by] * scale < 3 * least) { count -= 1; rest += kids[count].v[by]; }
   if (some - count === 1) { count = some; rest = 0; }
-  const items = kids.slice(0, count).map((kid) => ({one: kid, area: kid.v[by] * scale}));
+  const restArea = rest > 0 ? Math.min(area, Math.max(rest * scale, 0.6 * least)) : 0;
+  const fit = rest > 0 && count ? (area - restArea) / (area - rest * scale) : 1;
+  const items = kids.slice(0, count).map((kid) => ({one: kid, area: Math.max(kid.v[by] * scale * fit, 1)}));
   if (rest > 0) {
-    const others = more(kids.slice(count), count, one);
-    const item = {one: others, area: rest * scale};
+    const item = {one: more(kids.slice(count), count, one), area: restArea};
     items.splice(items.findIndex((each) => each.area < item.area) >>> 0, 0, item);
   }
   return items;
@@ -349,6 +357,7 @@ function element(block) {
   const classes = [`depth${Math.min(block.depth, 4)}`];
   if (block.isOpen) classes.push("open");
   if (one.isMore) classes.push("more");
+  if (box.w < 14) classes.push("slim");
   if (isDiff) classes.push(shade(one));
   else if (one.isWaste) classes.push("waste");
   else if (["sections", "section"].includes(kindOf(one)) || one.isMore && kindOf(one.kids[0]) === "section") classes.push("grey");
@@ -526,10 +535,10 @@ function drawTable() {
     const row = make("tr"), head = make("th", "", undefined, {scope: "row"});
     const text = (isDiff ? `${sign(one)} ` : "") + plain(label(one)) + (one.kids && kindOf(one) === "folder" ? "/" : "");
     if (one.kids) {
-      const button = make("button", "row", text, {type: "button", title: plain(full(one))});
+      const button = broken(make("button", "row", undefined, {type: "button", title: plain(full(one))}), text);
       button.addEventListener("click", () => go(one, true));
       head.append(button);
-    } else head.append(make("span", "", text, {title: plain(one.note ? `${full(one)}: ${one.note}` : full(one))}));
+    } else head.append(broken(make("span", "", undefined, {title: plain(one.note ? `${full(one)}: ${one.note}` : full(one))}), text));
     row.append(head);
     const cell = (id, content, amount) => row.append(make("td", `number ${id}`, content, amount === undefined ? {} : {title: exact(amount)}));
     if (isDiff) {
@@ -610,17 +619,34 @@ function section(title, ...content) {
   byId("sections").append(one);
 }
 const SEVERITIES = {error: "\u2716 error", warning: "\u25b2 warning", info: "i info"};
+// One heading for each kind of finding, the worst first; long lists are folded.
 function findings(title, list) {
   if (!list || !list.length) return;
-  const items = list.map((one) => {
-    const item = make("li");
-    item.append(make("span", `severity ${one.severity}`, SEVERITIES[one.severity] || one.severity), " ", make("code", "", one.id), " ",
-      plain(one.message) + (one.layer ? ` (layer ${one.layer})` : ""));
-    if (one.hint) item.append(make("p", "hint", plain(one.hint)));
+  const groups = new Map();
+  for (const one of list) {
+    const key = `${one.severity} ${one.id}`;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(one);
+  }
+  const lines = (some) => {
+    const box = make("ul", "places");
+    box.append(...some.map((one) => make("li", "", plain(one.message) + (one.layer ? ` (layer ${one.layer})` : ""))));
+    return box;
+  };
+  const order = ["error", "warning", "info"], box = make("ul", "findings");
+  const sorted = [...groups.values()].sort((a, b) => order.indexOf(a[0].severity) - order.indexOf(b[0].severity));
+  box.append(...sorted.map((group) => {
+    const item = make("li"), {severity, id} = group[0], head = make("p"), hints = new Set(group.map((one) => one.hint));
+    head.append(make("span", `severity ${severity}`, SEVERITIES[severity] || severity), " ", make("code", "", id), group.length > 1 ? ` \u00d7 ${group.length}` : "");
+    item.append(head, lines(group.slice(0, 3)));
+    if (group.length > 3) {
+      const details = make("details");
+      details.append(make("summary", "", `${group.length - 3} more`), lines(group.slice(3)));
+      item.append(details);
+    }
+    for (const hint of hints) if (hint) item.append(make("p", "hint", plain(hint)));
     return item;
-  });
-  const box = make("ul", "findings");
-  box.append(...items);
+  }));
   section(title, box);
 }
 function layers() {
@@ -672,6 +698,7 @@ function frame() {
     })).hidden = false;
   }
   if (data.budgets && data.budgets.length) section("Budgets", table(["", "budget", ""], data.budgets.map(([name, ok, text]) => [ok ? "\u2713 kept" : "\u2716 exceeded", name, text]), []));
+  if (data.layers) layers();
   findings("Findings", data.findings);
   findings("New findings", data.new_findings);
   findings("Findings that are gone", data.gone_findings);
@@ -680,7 +707,6 @@ function frame() {
   if (data.settings && data.settings.length) section("Settings", table(["setting", "before", "after"], data.settings.map(([name, was, is]) => [name, was || "\u2013", is || "\u2013"]), []));
   if (data.deltas && data.deltas.length) section("Layers, compressed", table(["layer", "change", "before", "after"],
     data.deltas.map(([name, was, is]) => [name, `${is > was ? "\u25b2" : is < was ? "\u25bc" : "="} ${signed(is - was)}`, unit(was), unit(is)]), [1, 2, 3]));
-  if (data.layers) layers();
   if (data.duplicates && data.duplicates.length) section("Equal contents at different paths", table(["too many", "copies", "paths"],
     data.duplicates.map(([bytes, copies, paths]) => [unit(bytes), copies, paths.join("\n")]), [0, 1]));
 }
