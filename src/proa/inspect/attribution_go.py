@@ -221,7 +221,7 @@ class GoAttribution:
         """Lay stack maps, inline trees and such, and the index from code to functions."""
         import numpy as np
 
-        section = _holding(self.elf, self.module.funcdata)
+        section = holding(self.elf, self.module.funcdata)
         if section is not None:
             start = section.offset + self.module.funcdata - section.address
             places, owners = voted(
@@ -231,7 +231,7 @@ class GoAttribution:
             )
             end = self._end_of_function_data(section)
             self._lay_pieces(places[places < end], end, owners[places < end])
-        section = _holding(self.elf, self.module.findfunctab)
+        section = holding(self.elf, self.module.findfunctab)
         if section is not None:
             start = section.offset + self.module.findfunctab - section.address
             count = -(-(self.binary.end_address - self.binary.text_address) // gotables.BUCKET_BYTES)
@@ -262,10 +262,10 @@ class GoAttribution:
         low, high = (text.address, text.address + text.size) if text else (0, 0)
         good = (table.sizes > 0) & (table.sections > 0) & ((table.types <= _OBJECT) | (table.types == _FUNCTION))
         good &= (table.addresses < low) | (table.addresses >= high)
-        for section in self._data_sections(is_whole=True):
+        for section in self.data_sections(is_whole=True):
             inside = good & (table.addresses >= section.address) & (table.addresses < section.address + section.size)
             rows = np.flatnonzero(inside)
-            texts = [_text(table.strings, at) for at in table.names[rows].tolist()]
+            texts = [text_at(table.strings, at) for at in table.names[rows].tolist()]
             owners = np.array([self._variable_owner(name) for name in texts], "i4")
             starts = self._offset(table.addresses[rows], section)
             sizes = np.minimum(table.sizes[rows], section.offset + section.size - starts)
@@ -278,11 +278,11 @@ class GoAttribution:
             )
 
     def _variable_owner(self, name: str) -> int:
-        if name.endswith(".*") or name in _CARRIERS:
+        if name.endswith(".*") or is_carrier(name):
             return -1
         return self.names.package(owner_of(name))
 
-    def _data_sections(self, *, is_whole: bool = False) -> list[Section]:
+    def data_sections(self, *, is_whole: bool = False) -> list[Section]:
         """Return the sections with data of the program: not its code, tables, notes or what loaders read."""
         return [
             section
@@ -299,7 +299,7 @@ class GoAttribution:
     def _lay_referred(self) -> None:
         import numpy as np
 
-        sections = self._data_sections()
+        sections = self.data_sections()
         if not sections:
             return
         low, high = min(s.address for s in sections), max(s.address + s.size for s in sections)
@@ -312,7 +312,7 @@ class GoAttribution:
             weights.append(np.ones(int(good.sum()), "i8"))
         pointers = [self._pointers(section, low, high) for section in sections]
         places, targets = (np.concatenate(column) for column in zip(*pointers, strict=True))
-        stops = self._stops()
+        stops = self.stops()
         fixed = (np.concatenate(starts), np.concatenate(owners), np.concatenate(weights))
         votes = fixed
         for _ in range(_ROUNDS):
@@ -345,7 +345,7 @@ class GoAttribution:
             owners.append(np.asarray(who, "i4"))
             weights.append(np.full(len(addresses), weight, "i8"))
 
-        section = _holding(self.elf, self.module.types)
+        section = holding(self.elf, self.module.types)
         if section is not None:
             skip = self.module.types - section.address
             until = min(max(self.module.types_end - section.address, skip), section.size)
@@ -362,10 +362,10 @@ class GoAttribution:
             rows = np.flatnonzero((table.sizes > 0) & (table.sections > 0))
             inside = [
                 rows[(table.addresses[rows] >= s.address) & (table.addresses[rows] < s.address + s.size)]
-                for s in self._data_sections()
+                for s in self.data_sections()
             ]
             rows = np.concatenate(inside) if inside else rows[:0]
-            who = [self._variable_owner(_text(table.strings, at)) for at in table.names[rows].tolist()]
+            who = [self._variable_owner(text_at(table.strings, at)) for at in table.names[rows].tolist()]
             vote(table.addresses[rows], who, _CERTAIN)
             known = np.array(who, "i4") >= 0
             # What follows a variable is not its own.
@@ -379,7 +379,7 @@ class GoAttribution:
         near = np.flatnonzero((words >= low) & (words < high))
         return section.address + near * self.binary.pointer_bytes, words[near].astype("i8")
 
-    def _stops(self) -> list[int]:
+    def stops(self) -> list[int]:
         """Return addresses that nothing reaches across: borders of sections and of the runtime's own regions."""
         stops = [edge for s in self.elf.sections if s.is_allocated for edge in (s.address, s.address + s.size)]
         stops += [self.module.types, self.module.types_end, self.module.rodata, self.module.funcdata]
@@ -427,12 +427,18 @@ def _starts_at(elf: Elf, name: str, address: int, other: int) -> bool:
     return address == other or section is None or not section.address <= other < section.address + section.size
 
 
-def _holding(elf: Elf, address: int) -> Section | None:
+def is_carrier(name: str) -> bool:
+    """Say whether a symbol only marks where one of the linker's regions begins or ends."""
+    return name in _CARRIERS
+
+
+def holding(elf: Elf, address: int) -> Section | None:
     """Return the section with bytes in the file that holds an address, the innermost of several."""
     found = [s for s in elf.sections if s.is_allocated and s.address <= address < s.address + s.file_bytes]
     return min(found, key=lambda section: section.size, default=None) if address else None
 
 
-def _text(strings: bytes, offset: int) -> str:
+def text_at(strings: bytes, offset: int) -> str:
+    """Return the text that ends with the next zero."""
     end = strings.find(b"\0", offset)
     return strings[offset : end if end >= 0 else offset + 256].decode("utf-8", "replace")

@@ -129,7 +129,7 @@ class GoBinary:
         if int(offsets.max()) + 4 > len(self._table):
             raise BinaryDamaged("a function's record is outside the function table")
         words: Any = np.ndarray((len(self._table) - 3,), f"{self.elf.order}u4", self._table, strides=(1,))
-        return [_name(self._name_bytes, offset) for offset in words[offsets].tolist()]
+        return [_name(self.name_bytes, offset) for offset in words[offsets].tolist()]
 
     def number_of(self, address: int) -> int:
         """Return the number of the function an instruction belongs to, or -1."""
@@ -226,7 +226,7 @@ class GoBinary:
         """
         import numpy as np
 
-        table, trees, numbers = self._function_data, *self._trees
+        table, trees, numbers = self._function_data, *self.trees
         offsets = {offset: name for name in names if (offset := self._name_offset(name)) >= 0}
         if table is None or not offsets or not len(trees):
             return []
@@ -247,14 +247,15 @@ class GoBinary:
         return found
 
     def _name_offset(self, name: str) -> int:
-        return self._name_bytes.find(b"\0" + name.encode() + b"\0") + 1 or -1
+        return self.name_bytes.find(b"\0" + name.encode() + b"\0") + 1 or -1
 
     @cached_property
-    def _name_bytes(self) -> bytes:
+    def name_bytes(self) -> bytes:
+        """Return the names of functions, each with its final zero."""
         return bytes(self._table[self._names : self._units])
 
     @cached_property
-    def _trees(self) -> tuple[Any, Any]:
+    def trees(self) -> tuple[Any, Any]:
         """Return where the inline trees start, ascending, and the functions they belong to."""
         import numpy as np
 

@@ -126,18 +126,18 @@ def method_tables(binary: GoBinary, places: Any) -> Any:
     rows = np.arange(len(places))
     for number in range(_MOST_METHODS):
         starts = places[rows] - first - word * number
-        kinds = _at(binary, starts + word, f"u{word}").astype("i8")
-        hashes = _at(binary, starts + 2 * word, "u4")
-        is_table = (hashes != 0) & (hashes == _at(binary, kinds + 2 * word, "u4")) & (kinds % word == 0)
+        kinds = numbers_at(binary, starts + word, f"u{word}").astype("i8")
+        hashes = numbers_at(binary, starts + 2 * word, "u4")
+        is_table = (hashes != 0) & (hashes == numbers_at(binary, kinds + 2 * word, "u4")) & (kinds % word == 0)
         tables[rows[is_table]] = starts[is_table]
-        before = _at(binary, places[rows] - word * (number + 1), f"u{word}").astype("i8")
+        before = numbers_at(binary, places[rows] - word * (number + 1), f"u{word}").astype("i8")
         # What stands before another method is a method, or nothing where the linker left that one out.
         follows = (before == 0) | ((before >= binary.text_address) & (before < binary.end_address))
         rows = rows[~is_table & follows]
     return tables
 
 
-def _at(binary: GoBinary, addresses: Any, kind: str) -> Any:
+def numbers_at(binary: GoBinary, addresses: Any, kind: str) -> Any:
     """Return the numbers at some addresses; 0 where there is none in the file."""
     import numpy as np
 
@@ -260,6 +260,15 @@ def mentions(binary: GoBinary, low: int, high: int) -> tuple[Any, Any]:
 
     Raises BinaryDamaged; KeyError where ``can_read`` says no.
     """
+    places, targets = mention_places(binary, low, high)
+    return binary.entries.searchsorted(places, side="right") - 1, targets
+
+
+def mention_places(binary: GoBinary, low: int, high: int) -> tuple[Any, Any]:
+    """Return where the code computes an address in a range, and the addresses, whatever is there.
+
+    Raises BinaryDamaged; KeyError where ``can_read`` says no.
+    """
     import numpy as np
 
     read = _READERS[binary.elf.machine]
@@ -274,5 +283,4 @@ def mentions(binary: GoBinary, low: int, high: int) -> tuple[Any, Any]:
         places.append(found[near])
         targets.append(target[near])
         _forget(binary, start + at, _WINDOW_BYTES)
-    numbers = binary.entries.searchsorted(np.concatenate(places), side="right") - 1
-    return numbers, np.concatenate(targets)
+    return np.concatenate(places), np.concatenate(targets)

@@ -1,0 +1,219 @@
+"""What of a linked Go program can be reached, and what could not be reached any more without some packages.
+
+The marking is the linker's own, over ``references``: follow references from the entry point; then add the methods of
+types in interfaces that can be called by now (an interface type with such a method was reached; or somebody looks
+methods up by a name nobody knows beforehand, and then all exported ones); then the initialisation of packages that
+are still imported; and so on until nothing is added. Leaving a package out is what ``proa why --verify`` really does:
+its functions do nothing, its variables have no value, its types are there for those who name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+
+from proa.inspect.references import References
+
+STUB_BYTES = 32
+"""Of a function that does nothing, with its alignment (amd64, Go 1.26)."""
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program would lose without some packages."""
+
+    bytes: int
+    packages: tuple[tuple[str, int], ...]
+    """Those that would shrink or go, the largest first."""
+    shared_bytes: int
+    """What the packages reach, and others too."""
+
+
+class Reachability:
+    """One program, marked as it is; then without this or that."""
+
+    def __init__(self, references: References) -> None:
+        import numpy as np
+
+        self.graph = references
+        self.wide = max(references.packages.values(), default=-1) + 1
+        nothing = np.zeros(references.count, bool)
+        self._is_looked_up = True
+        everything = self._mark(nothing, frozenset(), None)
+        # Nothing known refers to these: they are there as long as anything else of their package is.
+        self.strays = np.flatnonzero(~everything)
+        self.reached = everything
+        self._is_looked_up = self._needs_lookups()
+        self._users = self._seldom_used()
+
+    def _needs_lookups(self) -> bool:
+        """Say whether exported methods are kept that no interface names: the linker saw a lookup by name."""
+        import numpy as np
+
+        graph = self.graph
+        named = np.zeros(len(graph.is_exported), bool)
+        named[graph.interface_signatures] = True
+        only = graph.is_exported & ~named
+        # Some, because an interface may be known to the linker alone.
+        return bool(only[graph.method_signatures].mean() > 0.05) if len(graph.method_signatures) else False  # noqa: PLR2004
+
+    def _seldom_used(self) -> Any:
+        """Return which entries of the initialisation list are of packages that nothing refers to: blank imports."""
+        import numpy as np
+
+        marked = self._mark(np.zeros(self.graph.count, bool), frozenset(), frozenset())
+        return ~self._alive(marked)[self.graph.initial_owners]
+
+    # Marking
+
+    def _flood(self, reached: Any, fresh: Any, blocked: Any, parents: Any = None) -> None:
+        import numpy as np
+
+        graph = self.graph
+        while len(fresh):
+            first = graph.first_edge[fresh].astype("i8")
+            counts = np.where(blocked[fresh], 0, graph.first_edge[fresh + 1] - first)
+            total = int(counts.sum())
+            if not total:
+                return
+            rows = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(total)
+            found = graph.targets[rows].astype("i8")
+            new = ~reached[found]
+            sources = np.repeat(fresh, counts)[new]
+            fresh, where = np.unique(found[new], return_index=True)
+            reached[fresh] = True
+            if parents is not None:
+                parents[fresh] = sources[where]
+
+    def _alive(self, reached: Any) -> Any:
+        """Return the packages of which a function is reached, itself or inlined into another."""
+        import numpy as np
+
+        graph = self.graph
+        alive = np.zeros(self.wide + 1, bool)
+        alive[graph.owners[: graph.functions][reached[: graph.functions]]] = True
+        alive[graph.inlined_packages[reached[graph.inlined_in]]] = True
+        alive[-1] = False
+        return alive
+
+    def _callable(self, reached: Any) -> Any:
+        import numpy as np
+
+        graph = self.graph
+        can = np.zeros(len(graph.is_exported), bool)
+        can[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
+        return can | graph.is_exported if self._is_looked_up else can
+
+    def _mark(self, gone: Any, removed: Collection[int], imported: Collection[int] | None, parents: Any = None) -> Any:
+        """Return what is reached without the nodes ``gone``.
+
+        ``imported`` are packages to initialise: all of them for None; those that something refers to when empty.
+        """
+        import numpy as np
+
+        graph = self.graph
+        reached = np.zeros(graph.count, bool)
+        reached[graph.entry] = True
+        self._flood(reached, np.array([graph.entry]), gone, parents)
+        begun = np.isin(graph.initial_owners, list(removed))
+        wanted = np.isin(graph.initial_owners, list(imported)) if imported else None
+        of_gone = gone[graph.public_sources]
+        is_code = graph.method_targets < graph.functions
+        open_methods = ~gone[graph.method_sources] | is_code | graph.is_exported[graph.method_signatures]
+        while True:
+            can = self._callable(reached)[graph.method_signatures]
+            methods = reached[graph.method_sources] & ~reached[graph.method_targets] & can & open_methods
+            public = of_gone & reached[graph.public_sources] & ~reached[graph.public_targets]
+            starting = ~begun
+            if wanted is not None:
+                starting &= wanted
+            elif imported is not None:
+                starting &= self._alive(reached)[graph.initial_owners] | (
+                    self._users if removed else np.zeros(len(begun), bool)
+                )
+            begun |= starting
+            if parents is not None:
+                parents[graph.method_targets[methods]] = graph.method_sources[methods]
+                parents[graph.initial[starting]] = -2
+            fresh = np.unique(
+                np.concatenate(
+                    [graph.method_targets[methods], graph.public_targets[public], graph.initial[starting]]
+                ).astype("i8")
+            )
+            fresh = fresh[~reached[fresh]]
+            if not len(fresh):
+                return reached
+            reached[fresh] = True
+            self._flood(reached, fresh, gone, parents)
+
+    # Questions
+
+    def without(self, packages: Iterable[int], imported: Collection[int] | None) -> Loss:
+        """Return what would go with some packages; ``imported`` are those that would still be, None where unknown."""
+        import numpy as np
+
+        graph = self.graph
+        removed = frozenset(packages)
+        gone = np.isin(graph.owners, list(removed))
+        reached = self._mark(gone, removed, imported if imported is not None else frozenset())
+        lost = self.reached & ~reached
+        lost[self._strays_of(reached, removed)] = True
+        sizes = graph.sizes + graph.symbol_bytes
+        losses = np.where(lost, sizes, 0)
+        stubs = np.flatnonzero(reached[: graph.functions] & gone[: graph.functions])
+        losses[stubs] = np.maximum(graph.own_bytes[stubs] - STUB_BYTES, 0)
+        return Loss(
+            bytes=int(losses.sum()),
+            packages=self._by_package(losses),
+            shared_bytes=self._shared(gone, lost, sizes),
+        )
+
+    def _strays_of(self, reached: Any, removed: Collection[int]) -> Any:
+        import numpy as np
+
+        owners = self.graph.owners[self.strays]
+        dead = self._alive(self.reached) & ~self._alive(reached)
+        dead[list(removed)] = True
+        return self.strays[(owners >= 0) & dead[np.maximum(owners, 0)]]
+
+    def _by_package(self, losses: Any) -> tuple[tuple[str, int], ...]:
+        """Sum by package; what has no owner goes to who refers to it first."""
+        import numpy as np
+
+        owners = self.owners_of_all
+        sums = np.bincount(owners[losses > 0] + 1, losses[losses > 0], minlength=self.wide + 1)[1:].astype("i8")
+        rows = [(name, int(sums[number])) for name, number in self.graph.packages.items() if sums[number]]
+        return tuple(sorted(rows, key=lambda row: (-row[1], row[0])))
+
+    @property
+    def owners_of_all(self) -> Any:
+        """Return a package for every node: its own, or that of the first node that refers to it."""
+        import numpy as np
+
+        graph = self.graph
+        owners = graph.owners.copy()
+        sources = np.repeat(np.arange(graph.count), np.diff(graph.first_edge))
+        for _ in range(4):
+            free = (owners[graph.targets] < 0) & (owners[sources] >= 0)
+            rows = np.flatnonzero(free)[::-1]
+            if not len(rows):
+                break
+            owners[graph.targets[rows]] = owners[sources[rows]]
+        return owners
+
+    def _shared(self, gone: Any, lost: Any, sizes: Any) -> int:
+        """Return the bytes of what the packages refer to, through anything, and that would stay."""
+        import numpy as np
+
+        reached = gone.copy()
+        self._flood(reached, np.flatnonzero(gone & self.reached), np.zeros(self.graph.count, bool))
+        return int(sizes[reached & ~gone & ~lost].sum())
+
+    def parents(self) -> Any:
+        """Return for each node who reaches it first: -1 for nobody, -2 for a package's initialisation."""
+        import numpy as np
+
+        parents = np.full(self.graph.count, -1, "i8")
+        self._mark(np.zeros(self.graph.count, bool), frozenset(), None, parents)
+        return parents
