@@ -60,7 +60,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
     seeds: tuple[Seed, ...] = ()
     """Every path of ``root`` that was used, and every link on the way to it; absolute, by path, each once. Rule
-    ``traced``. Paths are real: no ``..``, and only the last component may be a link."""
+    ``traced``. Paths are real: no ``..``, and only the last component may be a link. A folder stands for itself, not
+    for what is below it."""
     runs: tuple[SlimRun, ...] = ()
     before: Trial
     """Of the original, untraced. ``skipped``: nothing could be run here (or the platform is another), and there are
