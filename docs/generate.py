@@ -29,6 +29,7 @@ from proa.records.debugging import Symbols
 from proa.records.difference import Difference
 from proa.records.image_anatomy import ImageAnatomy
 from proa.records.shipment import Shipment
+from proa.records.slimming import Slimming
 from proa.records.trial import Trial
 from proa.records.tuning import Deadcode, SizeTuning, TagTuning
 
@@ -229,6 +230,7 @@ def pages() -> dict[Path, str]:
     for name, kind in (("size", SizeTuning), ("tags", TagTuning), ("deadcode", Deadcode)):
         schemas[f"tune-{name}"] = tuning_schema(kind, f"What `proa tune {name} --format json` prints.")
     schemas["image-anatomy"] = tuning_schema(ImageAnatomy, "What `proa inspect IMAGE --format json` prints.")
+    schemas["slimming"] = tuning_schema(Slimming, "What `proa slim --format json` prints.")
     schemas["binary-anatomy"] = record_schema(BinaryAnatomy, "What `proa inspect FILE --format json` prints.")
     schemas["difference"] = record_schema(Difference, "What `proa diff --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}

@@ -15,6 +15,7 @@ _COMMANDS = {
     "trial": "Run an image under the limits it is meant for.",
     "inspect": "Say what is in an image, layer by layer, or in a program, package by package.",
     "diff": "Say what changed between two images, programs or revisions, and judge it by budgets.",
+    "slim": "Make an existing image small: what it needs in one layer, tried before and after.",
     "tune": "Find what would make the program smaller, measured.",
     "debug": "Read a crash: fetch or serve the debug file kept beside an image.",
     "store": "Look after the local store.",

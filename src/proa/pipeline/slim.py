@@ -20,12 +20,13 @@ from proa.errors import SlimFailed, TrialFailed
 from proa.outside.configuration import load_configuration
 from proa.outside.image_stream import opened_image
 from proa.outside.images import fetch_image, located, write_image
+from proa.pack.compress import Blob
 from proa.pipeline.care import keep_within
 from proa.pipeline.plan import Bench, Say, open_bench
 from proa.pipeline.slim_image import put_image
 from proa.pipeline.slim_layer import copy_entries, write_layer
 from proa.pipeline.slim_missed import brought_back, told
-from proa.pipeline.slim_needed import asked_for, groups_of, needed
+from proa.pipeline.slim_needed import Needed
 from proa.pipeline.slim_record import attach_slimming, by_rule, kept_list, printed, readable, write_left_out
 from proa.pipeline.slim_runs import Again, Observed, missed_by_closure, observe, try_again
 from proa.pipeline.slim_source import Source, open_source
@@ -38,7 +39,7 @@ from proa.records.platform import Platform
 from proa.records.project import Main
 from proa.records.reference import Reference
 from proa.records.request import Request
-from proa.records.slimming import Kept, Slimming
+from proa.records.slimming import Kept, LeftOutGroup, Slimming
 from proa.records.trial import Trial
 from proa.slim.metadata import compact, reasons
 
@@ -46,6 +47,8 @@ _MOST_ROUNDS = 3
 """What is brought back may ask for more; after as many rounds it is not files that are missing (arbitrary)."""
 _MOUNTED = ("dev", "etc", "proc", "run", "sys", "tmp", "var/tmp")
 """Folders that runtimes mount over or write into, and that every program takes for granted."""
+_NOTICEABLE = 0.98
+"""Of the original: another compressor's two hundredths are no reason for another digest (arbitrary)."""
 _LIMITS = pack.Limits(total_bytes=64 << 30, skips_devices=True)
 
 
@@ -112,14 +115,15 @@ def _slim(
     bench: Bench, source: Source, scratch: Path, settings: Configuration, wish: Wish, *, image: str
 ) -> tuple[Slimming, Descriptor]:
     """Return the record and the manifest of the slimmed image, tried. Raises SlimFailed, TrialFailed."""
-    asked = asked_for(source, settings)
+    needed = Needed(source)
+    asked = needed.asked_for(settings)
     observed = _observed(bench, source, settings, wish)
     seeds = (*asked, *observed.seeds)
     findings = [*_about(source, bench), *_about_runs(observed)]
     rounds_left = _MOST_ROUNDS
     while True:
         bench.say("finding what it needs")
-        slimmed = _written(bench, source, needed(source, seeds), settings, scratch)
+        slimmed = _written(bench, source, needed.kept(seeds), settings, scratch)
         again = _tried_again(bench, slimmed, source, observed, settings=settings, scratch=scratch)
         if again is None or not again.reason:
             break
@@ -130,9 +134,9 @@ def _slim(
         seeds = (*seeds, *more)
         rounds_left -= 1
     if observed.seeds:
-        alone = needed(source, asked)
+        alone = needed.kept(asked)
         findings += missed_by_closure(observed, {one.path for one in alone})
-    record = _record(source, slimmed, observed, again, image=image)
+    record = _record(source, slimmed, observed, again, image=image, groups=needed.groups(slimmed.left_out))
     return msgspec.structs.replace(record, findings=(*findings, *slimmed.findings)), slimmed.manifest
 
 
@@ -210,10 +214,7 @@ def _written(bench: Bench, source: Source, kept: Sequence[Kept], settings: Confi
         entries, compression=settings.image.compression, level=settings.image.compression_level, store=store,
         jobs=bench.jobs,
     )  # fmt: skip
-    is_smaller = (
-        blob.unpacked_bytes < source.unpacked_bytes if source.is_plain else blob.bytes < source.compressed_bytes
-    )
-    if not is_smaller:
+    if not _is_worth_it(source, blob, has_left_out=bool(left_out)):
         return _original(bench, source)
     sizes = {displayed(entry.path): entry.size_bytes for entry in entries}
     said = kept_list(kept, reasons(metadata.whole, metadata.replaced), sizes, view)
@@ -234,6 +235,14 @@ def _written(bench: Bench, source: Source, kept: Sequence[Kept], settings: Confi
         contents_bytes=sum(sizes.values()),
         findings=metadata.findings,
     )
+
+
+def _is_worth_it(source: Source, layer: Blob, *, has_left_out: bool) -> bool:
+    """Say whether the new layer is smaller; noticeably so, where it only has no waste."""
+    before, after = source.compressed_bytes, layer.bytes
+    if source.is_plain:
+        before, after = source.unpacked_bytes, layer.unpacked_bytes
+    return after < before * (1 if has_left_out else _NOTICEABLE)
 
 
 def _folders(source: Source) -> Iterator[str]:
@@ -266,7 +275,15 @@ def _original(bench: Bench, source: Source) -> _Slimmed:
 # The record
 
 
-def _record(source: Source, slimmed: _Slimmed, observed: Observed, again: Again | None, *, image: str) -> Slimming:
+def _record(
+    source: Source,
+    slimmed: _Slimmed,
+    observed: Observed,
+    again: Again | None,
+    *,
+    image: str,
+    groups: tuple[LeftOutGroup, ...],
+) -> Slimming:
     view = source.view
     return Slimming(
         source=readable(image),
@@ -282,7 +299,7 @@ def _record(source: Source, slimmed: _Slimmed, observed: Observed, again: Again 
         left_out_files=len(slimmed.left_out),
         kept=slimmed.kept,
         rules=by_rule(slimmed.kept),
-        left_out=groups_of(source, slimmed.left_out),
+        left_out=groups,
         runs=observed.runs,
         before=observed.before,
         after=again.after if again else None,
