@@ -6,7 +6,6 @@ the prober imports.
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import time
 import zlib
@@ -89,7 +88,7 @@ def _unpacked(body: bytes, coding: str) -> bytes:
         return body
     try:
         return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(body, _MOST_PAGE_BYTES)
-    except (zlib.error, gzip.BadGzipFile):
+    except zlib.error:
         return b""
 
 

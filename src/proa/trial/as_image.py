@@ -183,7 +183,8 @@ def _user(rootfs: Path, text: str) -> tuple[int, int, str, tuple[int, ...]] | No
 def health_command(config: oci.Config) -> tuple[str, ...]:
     """Return the words of the image's own health check; empty where it has none.
 
-    >>> health_command(oci.Config(config=oci.Execution(healthcheck={"Test": ["CMD-SHELL", "true"]})))
+    >>> check = oci.Execution(healthcheck={"Test": ["CMD-SHELL", "true"]})
+    >>> health_command(oci.Config(architecture="amd64", os="linux", config=check))
     ('/bin/sh', '-c', 'true')
     """
     check = (config.config.healthcheck if config.config else None) or {}
