@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from proa.cli import options
+from proa.cli import options, page_file
 from proa.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _SUMMARY = "GITHUB_STEP_SUMMARY"
     metavar="FORM=FILE",
     help="Also write it to a file; - is standard output; `summary` alone is GitHub's job summary.",
 )
+@click.option("--html", metavar="FILE", help="Also write a page that works offline; - is standard output, alone.")
 @click.option("--top", type=click.IntRange(min=0), default=10, metavar="N", help="Rows of each list; default 10.")
 @click.option(
     "--budget",
@@ -66,6 +67,9 @@ def diff(words: tuple[str, ...], **flags: Any) -> None:
     if len(flags["platforms"]) > 1:
         raise WrongUsage("--platform names one platform; compare them one by one")
     places = [_place(text) for text in flags["outputs"]]
+    page = page_file.place_of(flags["html"], flags["form"])
+    if page == "-" and any(file == "-" for _, file in places):
+        raise WrongUsage("standard output cannot carry both --output and the page", hint="--html FILE")
     asked = Asked(
         words=words,
         program=flags["program"] or "",
@@ -74,7 +78,12 @@ def diff(words: tuple[str, ...], **flags: Any) -> None:
     )
     with screen.progress() as progress:
         answer = compare(asked, options.request(**flags), environ=os.environ, progress=progress)
-    _write(answer, places, form=flags["form"], top=flags["top"])
+    if page:
+        from proa.report.page import difference_page
+
+        page_file.write_page(difference_page(answer.difference), page)
+    if page != "-" or places:
+        _write(answer, places, form="" if page == "-" else flags["form"], top=flags["top"])
     for finding in answer.difference.findings:
         screen.warn(f"{finding.severity}: {finding.message}" + (f"\n  {finding.hint}" if finding.hint else ""))
     if flags["is_gate"]:
@@ -94,10 +103,10 @@ def _place(text: str) -> tuple[str, str]:
 
 
 def _write(answer: Answer, places: list[tuple[str, str]], *, form: str, top: int) -> None:
-    """Write every form that was asked for; standard output has ``form`` where nothing else goes there."""
+    """Write every form that was asked for; standard output has ``form``, if any, where nothing else goes there."""
     from proa.outside.machine import append_file, write_file
 
-    if all(file != "-" for _, file in places):
+    if form and all(file != "-" for _, file in places):
         places = [*places, (form, "-")]
     for one, file in places:
         content = _content(answer, one, top, is_terminal=file == "-")
