@@ -208,7 +208,7 @@ def _packages(difference: Difference) -> list[Any]:
 
 
 def _owner(package: str, is_module: Callable[[str], bool]) -> str:
-    """Return the module of a package; Go's own packages have no dot in their first part and belong to ``std``.
+    """Return the module of a package, empty where no name says it; Go's own have no dot in their first part.
 
     >>> _owner("a.example/b/c/d", {"a.example/b", "a.example"}.__contains__), _owner("net/http", {"std"}.__contains__)
     ('a.example/b', 'std')
@@ -218,4 +218,5 @@ def _owner(package: str, is_module: Callable[[str], bool]) -> str:
         if is_module(name):
             return name
         name = name.rpartition("/")[0]
-    return "std" if "." not in package.split("/", 1)[0] and is_module("std") else ""
+    is_own = "." not in package.split("/", 1)[0] and package not in ("main", "C")
+    return "std" if is_own and is_module("std") else ""
