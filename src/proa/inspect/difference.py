@@ -175,9 +175,7 @@ def _files(before: Sequence[TreeFile], after: Sequence[TreeFile]) -> tuple[Delta
 
 
 def _differs(one: TreeFile, other: TreeFile) -> bool:
-    # A hard link and a file of its own show the same content; which name has the bytes is told by the sizes.
-    kinds = {kind if kind != "hardlink" else "file" for kind in (one.kind, other.kind)}
-    return (one.mode, one.content, one.bytes) != (other.mode, other.content, other.bytes) or len(kinds) > 1
+    return (one.kind, one.mode, one.content, one.bytes) != (other.kind, other.mode, other.content, other.bytes)
 
 
 def _findings(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.errors import BudgetExceeded, ProaError, WrongUsage
+from proa.errors import BudgetExceeded, BuildFailed, ProaError, WrongUsage
 from proa.inspect.budget_limits import Limit, laid_over, limits_from_words, limits_of
 from proa.inspect.budgets import judge
 from proa.inspect.difference import Contents, as_program, compare
@@ -220,7 +220,7 @@ def _name(error: ProaError, revision: Revision, *, has_submodules: bool) -> None
     """Let an error say the revision it happened in."""
     if str(revision) not in error.what:
         error.what = f"revision {revision}: {error.what}"
-    if has_submodules:
+    if has_submodules and isinstance(error, BuildFailed):
         error.hint = "git submodules are not laid out; build both and compare the images: proa diff A B"
 
 
