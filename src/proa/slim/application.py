@@ -12,7 +12,7 @@ from proa.slim.leftovers import is_left_out
 _GENERATED = re.compile(
     r"""
     ^/(?:proc|sys|dev|run|tmp|boot)/
-    | ^/var/(?:lib/(?:dpkg|apt|apk|rpm|pam|systemd|ucf|dbus|python|misc|ghostscript|xml-core|sgml-base|aspell|ispell
+    | ^/var/(?:lib/(?:dpkg|apt|apk|rpm|pam|systemd|ucf|dbus|python|shells\.state|misc|ghostscript|xml-core|sgml-base|aspell|ispell
       |polkit-1|man-db|alternatives|ca-certificates-java|emacsen-common|doc-base|snmp|dictionaries-common|initscripts
       |logrotate|urandom|usbutils|vim|update-rc\.d|binfmts)
       |cache/(?:apt|debconf|man|ldconfig|fontconfig|apk|dnf|yum)|backups|log/apt|tmp|run|lock)(?:/|$)
@@ -51,6 +51,8 @@ def keep_application(growth: Growth) -> None:
         ):
             continue
         if (inside and path.startswith(inside)) or path in chains:
+            continue
+        if entry.kind == "link" and entry.target.startswith("/etc/alternatives/"):
             continue
         if is_dependency(path) or _GENERATED.search(path) or is_left_out(path):
             continue

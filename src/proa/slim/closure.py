@@ -23,7 +23,7 @@ from proa.slim.node import follow_node, keep_own_modules
 from proa.slim.packages import Packages
 from proa.slim.python import follow_python
 from proa.slim.references import keep_from_text, keep_reference, paths_in_program
-from proa.slim.start import environment, keep_interpreter, keep_start, keep_words
+from proa.slim.start import environment, keep_interpreter, keep_start, run
 from proa.slim.system import keep_system
 from proa.slim.toolchains import follow_toolchain, keep_go_zones, toolchain_folders
 from proa.slim.tree import Tree
@@ -69,6 +69,8 @@ def close_tree(tree: Tree, packages: Packages, config: oci.Config, seeds: Sequen
 def _keep_seed(growth: Growth, seed: Seed) -> None:
     if seed.path.endswith("/") and seed.path.strip("/"):
         growth.keep_below(seed.path.rstrip("/"), seed.rule, seed.because, all_of_it=True)
+    elif seed.rule == "traced" and growth.tree.is_file(seed.path):
+        run(growth, seed.path, seed.rule, seed.because)
     else:
         growth.keep(seed.path, seed.rule, seed.because)
 
@@ -115,8 +117,10 @@ class _Following:
         if name.startswith(("libc.so", "libc-", "ld-", "libpthread", "ld-linux")) or size > self._left_bytes:
             return
         self._left_bytes -= size
+        chains = tuple(f"{folder}/" for folder in self._growth.toolchains)
         for found in paths_in_program(self._growth, path):
-            if not _is_for_people(found):
+            # A program names the places of the sources it was made from.
+            if not _is_for_people(found) and not (chains and found.startswith(chains)):
                 keep_reference(self._growth, found, "reference", f"{path} names it")
 
     def _text(self, path: str, head: bytes) -> None:
@@ -129,9 +133,6 @@ class _Following:
             return
         self._left_texts -= 1
         keep_from_text(growth, path)
-        if head[:2] == b"#!" and b"sh" in growth.tree.read(path, 64).split(b"\n")[0]:
-            found = words(growth.tree.text(path), growth.environment)
-            keep_words(growth, found, "reference", f"{path} runs it")
 
     def _unknown(self, path: str) -> None:
         line = self._growth.tree.read(path, 256)[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").split()
@@ -142,6 +143,8 @@ class _Following:
 
 def _is_read(path: str, growth: Growth) -> bool:
     """Say whether a text's words count: configuration, scripts and what the author wrote; not a language's library."""
+    if path in ("/etc/passwd", "/etc/group", "/etc/shells", "/etc/ld.so.cache", "/etc/shadow"):
+        return False
     if path.startswith(
         ("/usr/share/zoneinfo", "/etc/ssl/", "/usr/share/ca-certificates", "/usr/share/perl", "/usr/lib/python3")
     ):

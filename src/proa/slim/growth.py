@@ -55,14 +55,9 @@ class Growth:
                 for link in links:
                     self._add(link, "link", f"{path} is a link")
             return None
-        # The name itself bears the reason, also where it is a link.
-        name = self._leads_to(path)
         for link in links:
-            self._add(link, *((rule, because) if link == name else ("link", f"on the way to {path}")))
-        if name in links:
-            self._add(real, "link", f"{path} leads to it")
-        else:
-            self._add(real, rule, because)
+            self._add(link, "link", f"on the way to {real}")
+        self._add(real, rule, because)
         return real
 
     def _leads_to(self, path: str) -> str | None:

@@ -14,7 +14,7 @@ _FOLDERS = (
     "/usr/share/pixmaps", "/usr/share/doc-base", "/usr/share/apport", "/usr/share/pkgconfig", "/usr/share/aclocal",
     "/usr/share/initramfs-tools", "/usr/share/metainfo", "/usr/share/systemtap", "/usr/share/polkit-1",
     "/usr/include", "/usr/local/include", "/usr/local/share/man", "/usr/local/share/doc", "/usr/local/man",
-    "/usr/lib/debug", "/usr/lib/systemd", "/usr/lib/udev", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d",
+    "/usr/lib/debug", "/usr/lib/ssl/misc", "/usr/lib/systemd", "/usr/lib/udev", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d",
     "/usr/lib/init", "/usr/lib/lsb", "/usr/lib/modprobe.d", "/usr/lib/dpkg", "/usr/lib/apt", "/usr/share/bug",
     "/etc/apt", "/etc/dpkg", "/etc/init.d", "/etc/init", "/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly",
     "/etc/cron.weekly", "/etc/cron.monthly", "/etc/logrotate.d", "/etc/bash_completion.d", "/etc/systemd",

@@ -98,6 +98,9 @@ _SHARED = frozenset(
 )
 """Named by everyone, belonging to nobody: their names alone say nothing of what is in them."""
 _TEXT_PATH = re.compile(rb"(?<![A-Za-z0-9_.$}*-])/[A-Za-z0-9_][A-Za-z0-9_.+@%:,~/-]{2,400}")
+_NOT_BEFORE = rb"(?<![A-Za-z0-9_.$}*-])"
+_PACKS_STRINGS = (b"Go buildinf:", b"/rustc/")
+"""Occur in programs whose strings have nothing between them."""
 _LIBRARY = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{1,120}\.so(?![A-Za-z0-9_])")
 
 
@@ -105,6 +108,11 @@ def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> N
     """Keep a file that is named; of a folder what is in it, where that is its own and bounded."""
     real = growth.tree.real(path)
     if real is None or real == "/":
+        return
+    if growth.tree.entries[real].is_executable:
+        from proa.slim.start import run
+
+        run(growth, path, rule, because)
         return
     if growth.tree.entries[real].kind != "folder":
         growth.keep(path, rule, because)
@@ -185,13 +193,15 @@ def paths_in_program(growth: Growth, path: str) -> Iterator[str]:
     )
     if not heads or not 0 < growth.tree.entries[path].bytes <= MOST_FILE_BYTES:
         return
-    pattern = re.compile(rb"/(?:" + heads + rb")/[\x21-\x7e]{1,300}")
     seen: set[str] = set()
     try:
         with here.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for match in pattern.finditer(data):
-                for one in _matches(growth, match[0].decode("ascii")):
-                    if one not in seen:
+            is_packed = any(data.find(mark) >= 0 for mark in _PACKS_STRINGS)
+            before, allowed = (b"", rb"[\x21-\x7e]") if is_packed else (_NOT_BEFORE, rb"[A-Za-z0-9_.+@~/-]")
+            for match in re.finditer(before + rb"/(?:" + heads + rb")/" + allowed + rb"{1,300}", data):
+                text = match[0].decode("ascii")
+                for one in _matches(growth, text) if is_packed else (text.rstrip("."),):
+                    if one not in seen and growth.tree.real(one) not in (None, "/"):
                         seen.add(one)
                         yield one
                 if len(seen) > _MOST_FOUND:
@@ -205,7 +215,7 @@ def _matches(growth: Growth, text: str) -> Iterator[str]:
     at = 0
     for _ in range(20):
         found, end = _longest(growth, text, at)
-        if found and growth.tree.real(found) not in (None, "/"):
+        if found:
             yield found
         # Another path may start behind this one, or within what was no path.
         at = text.find("/", max(end, at + 1))

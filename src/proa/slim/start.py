@@ -180,6 +180,14 @@ def run(growth: Growth, path: str, rule: KeepRule, because: str) -> None:
     real = growth.keep(path, rule, because)
     if real is not None and growth.once("run", real):
         keep_interpreter(growth, real)
+        _keep_script_words(growth, real)
+
+
+def _keep_script_words(growth: Growth, path: str) -> None:
+    """Keep what a shell script that is started runs: every word of it that names a program or a path."""
+    line = growth.tree.read(path, 128).split(b"\n", 1)[0]
+    if line.startswith(b"#!") and b"sh" in line:
+        keep_words(growth, words(growth.tree.text(path), growth.environment), "reference", f"{path} runs it")
 
 
 def keep_interpreter(growth: Growth, path: str) -> None:

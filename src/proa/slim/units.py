@@ -28,65 +28,13 @@ _SECTIONS = frozenset({"doc", "devel", "libdevel", "debug", "localization", "ker
 _OWN_FOLDERS = ("/etc", "/usr/lib", "/usr/share", "/usr/libexec", "/var/lib", "/var/log", "/var/cache", "/var/spool",
                 "/var", "/run", "/opt", "/srv", "/usr/local/etc", "/usr/local/lib", "/usr/local/share",
                 "/usr/local/libexec")  # fmt: skip
-_COMMON_NAMES = frozenset(
-    [
-        "python",
-        "python3",
-        "perl",
-        "ruby",
-        "node",
-        "nodejs",
-        "java",
-        "php",
-        "sh",
-        "bash",
-        "dash",
-        "env",
-        "cat",
-        "ls",
-        "doc",
-        "man",
-        "info",
-        "locale",
-        "java-17",
-        "lib",
-        "share",
-        "ssl",
-        "fonts",
-        "init",
-        "test",
-        "time",
-        "kill",
-        "apt",
-        "dpkg",
-        "systemd",
-        "debconf",
-        "vim",
-        "X11",
-        "terminfo",
-        "icons",
-        "mime",
-        "local",
-        "log",
-        "www",
-        "run",
-        "lock",
-        "cache",
-        "lib64",
-        "games",
-        "src",
-        "misc",
-        "gcc",
-        "go",
-        "npm",
-        "git",
-        "pip",
-        "pip3",
-        "jvm",
-        "xml",
-        "sgml",
-    ]
+_COMMON = re.compile(
+    r"^(?:python|perl|ruby|node|nodejs|java|php|pypy|lua|tclsh|gcc|g\+\+|cpp|clang)[-.\d]*$"
+    r"|^(?:ba|da|a|k|z)?sh$|^(?:env|cat|ls|doc|man|info|locale|lib|share|ssl|fonts|init|test|time|kill|apt|dpkg|systemd"
+    r"|debconf|vim|X11|terminfo|icons|mime|local|log|www|run|lock|cache|lib64|games|src|misc|go|npm|git|pip3?|jvm|xml"
+    r"|sgml|security|pam|backups|opt|spool|mail|tmp|dbus|udev|modules|firmware|kernel)$"
 )
+"""Programs whose libraries have rules of their own, and names that a folder has for another reason."""
 
 
 def follow_package(growth: Growth, path: str) -> None:
@@ -99,11 +47,11 @@ def follow_package(growth: Growth, path: str) -> None:
         keep_unit(growth, package, path)
 
 
-def keep_unit(growth: Growth, package: Package, by: str) -> None:
+def keep_unit(growth: Growth, package: Package, by: str, how: str = "is of the package") -> None:
     """Keep a package's data and settings, and those of what it depends on; its other programs are not kept."""
     if not growth.once("unit", package.name):
         return
-    because = f"{package.name} has {by}"
+    because = f"{by} {how} {package.name}"
     for path in (*package.files, *package.folders):
         if not _PROGRAMS.match(path) and not is_left_out(path):
             rule = "configuration" if path.startswith("/etc/") else "unsure"
@@ -111,7 +59,7 @@ def keep_unit(growth: Growth, package: Package, by: str) -> None:
                 growth.keep(path, rule, because)  # type: ignore[arg-type]
     for other in growth.packages.depends(package):
         if _is_data_or_library(other):
-            keep_unit(growth, other, f"{by}, which depends on {other.name}" if other.name not in by else by)
+            keep_unit(growth, other, package.name, "is what it depends on:")
     _keep_same_source(growth, package)
 
 
@@ -130,7 +78,7 @@ def _keep_same_source(growth: Growth, package: Package) -> None:
     """Keep the settings of packages made from the same source: ``nginx-common`` of ``nginx``."""
     for other in growth.packages.depends(package):
         if other.source == package.source and not _NEVER.match(other.name):
-            keep_unit(growth, other, package.name)
+            keep_unit(growth, other, package.name, "is what it depends on:")
 
 
 def _keep_named_folders(growth: Growth, path: str) -> None:
@@ -139,7 +87,7 @@ def _keep_named_folders(growth: Growth, path: str) -> None:
     names = {name, name.rstrip("0123456789.-") or name, name.removesuffix("d") if len(name) > 4 else name}
     tree = growth.tree
     machine = [place for place in tree.names("/usr/lib").values() if "-linux-" in posixpath.basename(place)]
-    for one in sorted(names - _COMMON_NAMES):
+    for one in sorted(one for one in names if not _COMMON.match(one)):
         for parent in (*_OWN_FOLDERS, *machine):
             place = f"{parent}/{one}"
             if tree.is_folder(place):
