@@ -14,6 +14,7 @@ _COMMANDS = {
     "pack": "Put the program and what it needs into an image.",
     "trial": "Run an image under the limits it is meant for.",
     "inspect": "Say what is in an image, layer by layer, or in a program, package by package.",
+    "why": "Say why a package, symbol or file is there, and what leaving it out would save.",
     "diff": "Say what changed between two images, programs or revisions, and judge it by budgets.",
     "slim": "Make an existing image small: what it needs in one layer, tried before and after.",
     "tune": "Find what would make the program smaller, measured.",

@@ -56,7 +56,7 @@ class Reachability:
         named[graph.interface_signatures] = True
         only = graph.is_exported & ~named
         # Some, because an interface may be known to the linker alone.
-        return bool(only[graph.method_signatures].mean() > 0.05) if len(graph.method_signatures) else False  # noqa: PLR2004
+        return bool(only[graph.method_signatures].mean() > 0.05) if len(graph.method_signatures) else False
 
     def _seldom_used(self) -> Any:
         """Return which entries of the initialisation list are of packages that nothing refers to: blank imports."""
@@ -105,7 +105,14 @@ class Reachability:
         can[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
         return can | graph.is_exported if self._is_looked_up else can
 
-    def _mark(self, gone: Any, removed: Collection[int], imported: Collection[int] | None, parents: Any = None) -> Any:
+    def _mark(
+        self,
+        gone: Any,
+        removed: Collection[int],
+        imported: Collection[int] | None,
+        parents: Any = None,
+        root: int = -1,
+    ) -> Any:
         """Return what is reached without the nodes ``gone``.
 
         ``imported`` are packages to initialise: all of them for None; those that something refers to when empty.
@@ -114,8 +121,9 @@ class Reachability:
 
         graph = self.graph
         reached = np.zeros(graph.count, bool)
-        reached[graph.entry] = True
-        self._flood(reached, np.array([graph.entry]), gone, parents)
+        start = np.array([graph.entry if root < 0 else root])
+        reached[start] = True
+        self._flood(reached, start, gone, parents)
         begun = np.isin(graph.initial_owners, list(removed))
         wanted = np.isin(graph.initial_owners, list(imported)) if imported else None
         of_gone = gone[graph.public_sources]
@@ -153,9 +161,22 @@ class Reachability:
         """Return what would go with some packages; ``imported`` are those that would still be, None where unknown."""
         import numpy as np
 
-        graph = self.graph
         removed = frozenset(packages)
-        gone = np.isin(graph.owners, list(removed))
+        return self._without(np.isin(self.graph.owners, list(removed)), removed, imported)
+
+    def without_nodes(self, nodes: Iterable[int]) -> Loss:
+        """Return what would go if some functions did nothing, or some variables had no value."""
+        import numpy as np
+
+        gone = np.zeros(self.graph.count, bool)
+        gone[list(nodes)] = True
+        # Every package stays imported.
+        return self._without(gone, frozenset(), frozenset(range(self.wide)))
+
+    def _without(self, gone: Any, removed: frozenset[int], imported: Collection[int] | None) -> Loss:
+        import numpy as np
+
+        graph = self.graph
         reached = self._mark(gone, removed, imported if imported is not None else frozenset())
         lost = self.reached & ~reached
         lost[self._strays_of(reached, removed)] = True
@@ -210,10 +231,42 @@ class Reachability:
         self._flood(reached, np.flatnonzero(gone & self.reached), np.zeros(self.graph.count, bool))
         return int(sizes[reached & ~gone & ~lost].sum())
 
-    def parents(self) -> Any:
-        """Return for each node who reaches it first: -1 for nobody, -2 for a package's initialisation."""
+    def parents(self, root: int) -> Any:
+        """Return for each node who reaches it first from a root: -1 for nobody, -2 for a package's initialisation."""
         import numpy as np
 
         parents = np.full(self.graph.count, -1, "i8")
-        self._mark(np.zeros(self.graph.count, bool), frozenset(), None, parents)
+        self._mark(np.zeros(self.graph.count, bool), frozenset(), None, parents, root)
         return parents
+
+    def between_packages(self) -> dict[str, list[str]]:
+        """Return which packages each one refers to; the standard library refers to nobody outside of it."""
+        import numpy as np
+
+        graph, owners = self.graph, self.owners_of_all
+        sources = np.repeat(np.arange(graph.count), np.diff(graph.first_edge))
+        pairs = np.stack(
+            [
+                np.concatenate([owners[sources], owners[graph.method_sources], graph.owners[graph.inlined_in]]),
+                # What nobody owns is no package's: equal strings and tables are shared by all who have them.
+                np.concatenate(
+                    [graph.owners[graph.targets], graph.owners[graph.method_targets], graph.inlined_packages]
+                ),
+            ]
+        )
+        live = np.concatenate(
+            [self.reached[sources], self.reached[graph.method_sources], self.reached[graph.inlined_in]]
+        )
+        pairs = pairs[:, live & (pairs[0] >= 0) & (pairs[1] >= 0) & (pairs[0] != pairs[1])]
+        keys = np.unique(pairs[0].astype("i8") * (self.wide + 1) + pairs[1])
+        names = {number: name for name, number in graph.packages.items()}
+        found: dict[str, list[str]] = {}
+        for key in keys.tolist():
+            source, target = names[key // (self.wide + 1)], names[key % (self.wide + 1)]
+            if not _is_standard(source) or _is_standard(target):
+                found.setdefault(source, []).append(target)
+        return found
+
+
+def _is_standard(package: str) -> bool:
+    return package != "main" and "." not in package.partition("/")[0]

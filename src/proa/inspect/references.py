@@ -192,7 +192,7 @@ class _Reading:
         rows: list[tuple[int, int, str]] = []
         if table is not None:
             good = (table.sections > 0) & (table.addresses >= self.low) & (table.addresses < self.high)
-            for at in np.flatnonzero(good & (table.sizes > 0) & (table.types <= 2)).tolist():  # noqa: PLR2004
+            for at in np.flatnonzero(good & (table.sizes > 0) & (table.types <= 2)).tolist():
                 name = text_at(table.strings, int(table.names[at]))
                 if not name.endswith(".*") and not is_carrier(name):
                     rows.append((int(table.addresses[at]), int(table.sizes[at]), name))
@@ -352,7 +352,7 @@ class _Reading:
         at = trees[which] // 4 + within * 4
         which, at = which[at + 3 < len(words)], at[at + 3 < len(words)]
         offsets = words[at + 1].astype("i8")
-        good = (offsets < parts.names[1] - parts.names[0]) & ((words[at] & 0xFF) < 64)  # noqa: PLR2004 - kinds
+        good = (offsets < parts.names[1] - parts.names[0]) & ((words[at] & 0xFF) < 64)
         return offsets[good], numbers[which[good]]
 
     def _name_inlined(self, offsets: Any, functions: Any) -> None:
@@ -423,7 +423,7 @@ class _Reading:
         return np.concatenate([tables + 2 * word, places[kinds[(hashes == follows) & (hashes != 0)]] + word])
 
     def _use_in_interface(self, sources: Any, targets: Any) -> None:
-        """Say of types that data points at: those of a type that is in an interface are, and those of all other data."""
+        """Say of types that data points at: those of one in an interface are, and those of all other data."""
         kinds = self.shadow[targets] >= 0
         sources, targets = sources[kinds], targets[kinds]
         of_types = self.shadow[sources] >= 0

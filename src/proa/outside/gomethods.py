@@ -79,7 +79,7 @@ class _Descriptors:
         return self.signatures.setdefault((self.name(name), kind), len(self.signatures))
 
 
-def read_type_references(  # noqa: PLR0913 - what a region of memory is
+def read_type_references(
     addresses: Sequence[int], content: memoryview, start: int, *, words: Any, word: int, order: str, text: int
 ) -> TypeReferences:
     """Return what the descriptors at ``addresses`` lead to by offsets; ``text`` is where Go's code begins."""

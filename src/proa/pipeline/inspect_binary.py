@@ -50,7 +50,7 @@ def inspect_binary(
         build_id = elf.build_id(program.elf) if program.format == "elf" else ""
         symbols, found = None, _NOTHING
         if debug is not None or finds_debug:
-            symbols, found = _debug_symbols(program, build_id, debug=debug, environ=environ)
+            symbols, found = debug_symbols(program, build_id, debug=debug, environ=environ)
         with_dwarf = found.file if symbols is not None else path
         units = partial(read_units, with_dwarf) if program.format == "elf" else Units
         parts = dissect(program, debug=symbols, units=units, most_symbols=most_symbols)
@@ -62,7 +62,7 @@ def inspect_binary(
         raise BinaryDamaged(f"{path.name}: its tables contradict each other ({error})") from error
 
 
-def _debug_symbols(
+def debug_symbols(
     program: Executable, build_id: str, *, debug: Path | None, environ: Mapping[str, str]
 ) -> tuple[SymbolTable | None, _Found]:
     """Return the symbols of the debug file, and where that is; nothing where there is none or no need of one."""

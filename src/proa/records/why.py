@@ -52,10 +52,10 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     """The nearest package that every way from main to it passes; ``main``'s own path where that is the only one."""
     bytes: int = 0
     """Its own, as ``proa inspect`` attributes them."""
-    exclusive_bytes: int = 0
-    """What the program's file would lose without it: its own and what only it needs."""
-    shared_bytes: int = 0
-    """What it needs as well and others need too."""
+    exclusive_bytes: int | None = 0
+    """What the program's file would lose without it: its own and what only it needs; None where that is not known."""
+    shared_bytes: int | None = 0
+    """What it needs as well and others need too; None where that is not known."""
     verified_bytes: int | None = None
     """What a rebuild without it really lost; None where nothing was rebuilt."""
     exclusive: tuple[tuple[str, int], ...] = ()
