@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.errors import BudgetExceeded, BuildFailed, ProaError, WrongUsage
+from proa.errors import BudgetExceeded, BuildFailed, ProaError, SeveralMains, WrongUsage
 from proa.inspect.budget_limits import Limit, laid_over, limits_from_words, limits_of
 from proa.inspect.budgets import judge
 from proa.inspect.difference import Contents, as_program, compare
@@ -239,7 +239,11 @@ def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Req
         sources=(asked.program or ".",),
         platforms=request.platforms or (str(this_platform()),),
     )
-    plans = lay_plans(bench, own)
+    try:
+        plans = lay_plans(bench, own)
+    except SeveralMains as error:
+        error.hint = "choose one with --program"
+        raise
     if len(plans) > 1:
         names = ", ".join(plan.main.name for plan in plans)
         raise WrongUsage(f"there are several programs ({names})", hint="choose one with --program")

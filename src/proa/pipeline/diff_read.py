@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ _MOST_DATABASE_BYTES = 64 << 20
 _MOST_DATABASES = 2_000
 """A distroless image has one for each of its packages."""
 _MOST_FINDINGS = 100_000
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _VERSION_LABELS = ("org.opencontainers.image.version", "org.opencontainers.image.revision")
 
 
@@ -166,7 +168,8 @@ def _unread(paths: Iterator[str], reference: str) -> Iterator[Finding]:
 
 def _version(config: Config) -> str:
     labels = (config.config and config.config.labels) or {}
-    return next((labels[name] for name in _VERSION_LABELS if labels.get(name)), "")
+    found = next((labels[name] for name in _VERSION_LABELS if labels.get(name)), "")
+    return found[:12] if _COMMIT.fullmatch(found) else found
 
 
 def _digest(file: Path) -> str:
