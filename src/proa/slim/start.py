@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from proa.records import oci
 from proa.records.slimming import KeepRule
 from proa.slim.growth import Growth
-from proa.slim.words import split, words
+from proa.slim.words import commands, split, words
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "mksh"})
@@ -187,7 +187,11 @@ def _keep_script_words(growth: Growth, path: str) -> None:
     """Keep what a shell script that is started runs: every word of it that names a program or a path."""
     line = growth.tree.read(path, 128).split(b"\n", 1)[0]
     if line.startswith(b"#!") and b"sh" in line:
-        keep_words(growth, words(growth.tree.text(path), growth.environment), "reference", f"{path} runs it")
+        text = growth.tree.text(path)
+        is_own = growth.packages.owner(path) is None
+        # Scripts of packages are long and full of prose; the author's own are few, and every word may count.
+        found = words(text, growth.environment) if is_own else commands(text)
+        keep_words(growth, found, "reference", f"{path} runs it")
 
 
 def keep_interpreter(growth: Growth, path: str) -> None:

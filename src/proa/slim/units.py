@@ -21,7 +21,8 @@ _NEVER = re.compile(
     r"|man-db|perl.*|libperl.*|python3.*|libpython3.*|.*-doc|.*-dev|gcc.*|g\+\+.*|cpp.*|binutils.*|libgcc-\d+-dev"
     r"|libc-bin|libc6|libc-l10n|locales.*|musl|glibc|alpine-baselayout.*|alpine-keys|base-files|base-passwd|tzdata"
     r"|ca-certificates.*|openjdk.*|ruby.*|libruby.*|nodejs|npm|node-.*|dictionaries-common|xkb-data|coreutils"
-    r"|iso-codes|hicolor-icon-theme|adwaita-icon-theme|fonts-.*|linux-libc-dev|x11-.*)$"
+    r"|util-linux.*|login|passwd|procps|bsdutils|mount|libpam.*|libsemanage.*|bash|dash|gzip|tar|sed|grep|findutils"
+    r"|debianutils|diffutils|hostname|ncurses-.*|e2fsprogs|gpgv|mawk|busybox.*|iproute2|netbase|shared-mime-info|iso-codes|hicolor-icon-theme|adwaita-icon-theme|fonts-.*|linux-libc-dev|x11-.*)$"
 )
 """Packages that have rules of their own, or of which everything depends on something and nobody on all."""
 _SECTIONS = frozenset({"doc", "devel", "libdevel", "debug", "localization", "kernel", "introspection", "fonts"})

@@ -9,6 +9,24 @@ import re
 
 _WORD = re.compile(r"[^\s;&|()<>`\"'{}\[\]$\\,]+")
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::?[-=+?]([^}]*))?\}?")
+_BEFORE_COMMAND = frozenset(
+    {
+        "exec",
+        "env",
+        "nohup",
+        "nice",
+        "command",
+        "sudo",
+        "gosu",
+        "su-exec",
+        "setpriv",
+        "tini",
+        "dumb-init",
+        "xargs",
+        "time",
+    }
+)
+"""Programs that start another, whose name follows."""
 _MOST_WORDS = 20_000
 _MOST_TEXT = 1 << 20
 
@@ -41,6 +59,26 @@ def words(text: str, variables: dict[str, str] | None = None) -> tuple[str, ...]
 
 def _filled(text: str, variables: dict[str, str]) -> str:
     return _VARIABLE.sub(lambda match: variables.get(match[1]) or match[2] or " ", text)[: 1 << 16]
+
+
+def commands(text: str) -> tuple[str, ...]:
+    """Return the words of shell text that are in the place of a command, and absolute paths wherever they are.
+
+    >>> commands("if test -x /usr/bin/gzip; then exec gzip -d | sort; fi  # free text")
+    ('test', 'gzip', 'sort', 'fi', '/usr/bin/gzip')
+    """
+    found: dict[str, None] = {}
+    for raw in text[:_MOST_TEXT].splitlines():
+        line = re.sub(r"(?:^|\s)#.*$", "", raw)
+        for piece in re.split(r"[;&|(){}`]|\$\(|\b(?:then|do|else|elif|if|while|until)\b|!\s", line):
+            for word in piece.replace('"', " ").replace("'", " ").split():
+                if "=" not in word and not word.startswith("-"):
+                    found[word] = None
+                if word not in _BEFORE_COMMAND and not word.startswith("-") and "=" not in word:
+                    break
+    paths = [word for word in words(text) if word.startswith("/")]
+    found.pop("exec", None)
+    return tuple(dict.fromkeys((*found, *paths)))[:_MOST_WORDS]
 
 
 def split(text: str) -> list[str]:
