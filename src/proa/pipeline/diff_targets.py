@@ -97,7 +97,7 @@ def _named(word: str, directory: Path, store: Store, environ: Mapping[str, str])
 
 
 def _nothing(word: str, trouble: WrongUsage | ToolMissing | None) -> WrongUsage:
-    why = f" ({trouble.what})" if trouble else ""
+    why = f" ({trouble.what.partition(': ')[2] or trouble.what})" if trouble else ""
     return WrongUsage(
         f"{word!r} is no file, no git revision and no image of the local store{why}",
         hint=f"name it as {_SEVERAL_KINDS}",
