@@ -33,6 +33,7 @@ _ENTRY_BYTES = 24
 """Of a symbol in the symbol table, beside its name (64 bits)."""
 _INLINED_BYTES = 16
 _ROW_BYTES = 8
+_MOST_INITS = 10_000
 _NEAR_BYTES = 64
 """How far behind the address of a type the call that it is for may be (arbitrary)."""
 _ALLOCATE = (
@@ -41,7 +42,8 @@ _ALLOCATE = (
     "runtime.typedmemmove", "runtime.typedmemclr", "runtime.typedslicecopy", "runtime.wbZero", "runtime.wbMove",
     "runtime.unsafeslice", "runtime.mapclear", "runtime.mapdelete", "runtime.mapdelete_faststr", "runtime.newarray",
     "runtime.mapiterinit", "runtime.mapIterStart", "runtime.mapaccess1", "runtime.mapaccess2", "runtime.mapassign",
-    "runtime.mapaccess1_faststr", "runtime.mapaccess2_faststr", "runtime.mapassign_faststr", "runtime.memclrHasPointers",
+    "runtime.mapaccess1_faststr", "runtime.mapaccess2_faststr", "runtime.mapassign_faststr",
+    "runtime.memclrHasPointers",
     "runtime.mapaccess1_fast64", "runtime.mapaccess2_fast64", "runtime.mapassign_fast64", "runtime.mapdelete_fast64",
     "runtime.mapaccess1_fast32", "runtime.mapaccess2_fast32", "runtime.mapassign_fast32", "runtime.mapdelete_fast32",
     "runtime.mapassign_fast64ptr", "runtime.mapassign_fast32ptr", "runtime.moveSlice", "runtime.moveSliceNoCap",
@@ -105,8 +107,9 @@ class References(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def read_references(binary: GoBinary, total: int, symbols: SymbolTable | None, *, is_counted: bool) -> References:
-    """Read the graph. ``is_counted``: the symbol table is part of the file. Raises BinaryDamaged, and KeyError where
-    the machine code of this architecture cannot be read.
+    """Read the graph; ``is_counted`` where the symbol table is part of the file.
+
+    Raises BinaryDamaged, and KeyError where the machine code of this architecture cannot be read.
     """
     return _Reading(binary, total, symbols, is_counted=is_counted).read()
 
@@ -151,9 +154,14 @@ class _Reading:
         self._link_code()
         initial, public = self._link_pointers()
         more = self._link_types()
-        sources, targets = (np.concatenate(column).astype("i4") for column in zip(*self.edges, strict=True))
+        sources, targets = (
+            np.concatenate([one.astype("i4") for one in column]) for column in zip(*self.edges, strict=True)
+        )
+        self.edges.clear()
         order = sources.argsort(kind="stable")
-        edge = sources[order].searchsorted(np.arange(count + 1)).astype("i4")
+        targets = targets[order]
+        edge = np.concatenate([[0], np.bincount(sources, minlength=count).cumsum()]).astype("i4")
+        del order, sources
         owners = self._owners(count)
         return References(
             binary=self.binary,
@@ -167,7 +175,7 @@ class _Reading:
             symbols=dict(zip(self._node_at(self.symbol_addresses).tolist(), self.symbol_names, strict=True)),
             type_nodes=self.type_nodes,
             first_edge=edge,
-            targets=targets[order],
+            targets=targets,
             **more,
             public_sources=public[0],
             public_targets=public[1],
@@ -331,7 +339,7 @@ class _Reading:
 
         places, which = np.unique(starts, return_inverse=True)
         self.meta.append(np.maximum(until_next(places, end) - places, 0) * unit_bytes)
-        self.edges.append((functions.astype("i8"), self.base + which.reshape(-1)))
+        self.edges.append((functions.astype("i4"), (self.base + which.reshape(-1)).astype("i4")))
         self.base += len(places)
 
     def _inlined(self, parts: Parts) -> tuple[Any, Any]:
@@ -371,6 +379,7 @@ class _Reading:
 
         self.edges.append((self.code.callers, self.code.callees))
         places, numbers, targets = self.mentions
+        self.mentions = places[:0], numbers[:0], targets[:0]
         nodes = self._locate(targets)
         data = nodes >= self.functions
         good = nodes >= 0
@@ -401,10 +410,11 @@ class _Reading:
         good &= ~np.isin(places, self._hashes(np.unique(tables[tables != places]), places, values))
         good &= ~np.isin(sources, self._locate(np.array(self.types.mask_addresses, "i8")))
         places, sources, targets = places[good], sources[good], targets[good]
-        listed = self._node_of("go:main.inittasks")
-        initial = targets[sources == listed] if listed >= 0 else targets[:0]
-        stays = sources != listed
-        places, sources, targets = places[stays], sources[stays], targets[stays]
+        tasks = self._tasks(*self.pointers)
+        self.pointers = places[:0], values[:0]
+        is_task = np.isin(targets, tasks)
+        initial = np.unique(targets[is_task])
+        places, sources, targets = places[~is_task], sources[~is_task], targets[~is_task]
         self.edges.append((sources, targets))
         self._use_in_interface(sources, targets)
         private = self.more.private_fields if self.more else []
@@ -430,10 +440,28 @@ class _Reading:
         self.edges.append((self.shadow[sources[of_types]], self.shadow[targets[of_types]]))
         self.edges.append((sources[~of_types], self.shadow[targets[~of_types]]))
 
-    def _node_of(self, name: str) -> int:
-        if name not in self.symbol_names:
-            return -1
-        return int(self._node_at(self.symbol_addresses[[self.symbol_names.index(name)]])[0])
+    def _tasks(self, places: Any, values: Any) -> Any:
+        """Return the nodes of the initialisation records: a state, a count, and as many functions.
+
+        Told by their shape, because stripped programs have them too. Source: runtime/proc.go of Go, ``initTask``.
+        """
+        import numpy as np
+
+        names = self.binary.names
+        is_init = np.array([_is_init(name) for name in names], bool)
+        targets = self._locate(values)
+        first = np.flatnonzero((targets >= 0) & (targets < self.functions))
+        first = first[is_init[targets[first]]]
+        starts = places[first] - 8
+        states = gocode.numbers_at(self.binary, starts, "u4")
+        counts = gocode.numbers_at(self.binary, starts + 4, "u4")
+        good = (states == 0) & (counts > 0) & (counts < _MOST_INITS)
+        nodes = self._locate(starts[good])
+        exact = nodes >= self.functions
+        exact[exact] = self.starts[nodes[exact] - self.functions] == starts[good][exact]
+        self.task_nodes = nodes[exact]
+        self.task_owners = self.attribution.owners[targets[first][good][exact]]
+        return self.task_nodes
 
     def _link_types(self) -> dict[str, Any]:
         import numpy as np
@@ -444,6 +472,9 @@ class _Reading:
             return self._locate(np.array(addresses, "i8"))
 
         sources, targets = nodes(more.sources if more else []), nodes(more.targets if more else [])
+        if more:
+            more.sources.clear()
+            more.targets.clear()
         good = (sources >= 0) & (targets >= 0)
         self.edges.append((sources[good], targets[good]))
         self._use_in_interface(sources[good], targets[good])
@@ -474,6 +505,7 @@ class _Reading:
         owners[self.base :] = packages
         named = [self.names.package(owner_of(name)) for name in self.symbol_names]
         owners[self._node_at(self.symbol_addresses)] = np.array(named, "i4")
+        owners[self.task_nodes] = self.task_owners
         return owners
 
     def _sizes(self, count: int) -> dict[str, Any]:
@@ -503,6 +535,11 @@ class _Reading:
         wanted = [i for i, name in enumerate(names) if name in _LOOKUPS]
         found = np.unique(self.code.callers[np.isin(self.code.callees, wanted)])
         return np.array([i for i in found.tolist() if not names[i].startswith(("reflect.", "internal/"))], "i8")
+
+
+def _is_init(function: str) -> bool:
+    tail = function.rpartition("/")[2].partition(".")[2]
+    return tail == "init" or tail.startswith("init.")
 
 
 _LOOKUPS = ("reflect.Value.Method", "reflect.Value.MethodByName", "reflect.(*rtype).Method")

@@ -59,7 +59,7 @@ def nodes_of(asked: Asked, reachability: Reachability) -> list[int]:
         found = [i for i, name in enumerate(graph.names) if name == asked.name]
         return found + [node for node, name in graph.symbols.items() if name == asked.name]
     numbers = [graph.packages[name] for name in asked.packages if name in graph.packages]
-    return np.flatnonzero(np.isin(graph.owners, numbers)).tolist()  # type: ignore[no-any-return]
+    return np.flatnonzero(np.isin(graph.owners, numbers)).tolist()
 
 
 def _edges(reachability: Reachability, imports: Imports | None) -> tuple[Mapping[str, Sequence[str]], str]:

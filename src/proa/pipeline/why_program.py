@@ -57,21 +57,24 @@ def _explained(program: Executable, file: Path, ask: Ask, bench: Bench) -> Why:
     for finding in parts.findings:
         if finding.id in _REFUSED:
             raise NotInTarget(f"{file.name}: {finding.message}", hint=finding.hint)
-    source, tried = (None, ())
+    source: Source | None = None
+    tried: tuple[Finding, ...] = ()
     if parts.language == "go":
         source, tried = find_source(parts.info, bench=bench, asked=ask.source, directory=ask.directory)
     if ask.should_verify and source is None:
         raise WrongUsage("--verify builds the program again, and its source is not at hand", hint="--source DIR")
     asked = _resolved(ask, file.name, parts, source)
-    own = _own_bytes(asked, parts)
+    own, language = _own_bytes(asked, parts), parts.language
     names = symbols or symbol_table(program)
     told = (*tried, *(source.findings if source else ()), *_known_by_name(names, parts))
-    if parts.language != "go" or not _is_readable(program):
-        return _bytes_alone(ask, asked, own, source, parts, told)
+    # Room for the graph, which is as large.
+    del parts
+    if language != "go" or not _is_readable(program):
+        return _bytes_alone(ask, asked, own=own, source=source, language=language, told=told)
     bench.say("following references")
     reachability = _reachability(program, names, is_counted=symbols is None and names is not None)
     found = reasons(asked, reachability, source.imports if source else None)
-    why = _why(ask, asked, own, found, source, told)
+    why = _why(ask, asked, own=own, found=found, source=source, told=told)
     return _verified(why, asked, source, bench) if ask.should_verify and source else why
 
 
@@ -119,7 +122,7 @@ def _own_bytes(asked: Asked, parts: Dissected) -> int:
     return int(parts.ranges.sizes[np.isin(parts.ranges.owners, numbers)].sum())
 
 
-def _why(ask: Ask, asked: Asked, own: int, found: Reasons, source: Source | None, told: tuple[Finding, ...]) -> Why:
+def _why(ask: Ask, asked: Asked, *, own: int, found: Reasons, source: Source | None, told: tuple[Finding, ...]) -> Why:
     main = source.imports.main if source else "main"
     return Why(
         target=ask.target,
@@ -152,12 +155,12 @@ def _known_by_name(names: SymbolTable | None, parts: Dissected) -> tuple[Finding
 
 
 def _bytes_alone(
-    ask: Ask, asked: Asked, own: int, source: Source | None, parts: Dissected, told: tuple[Finding, ...]
+    ask: Ask, asked: Asked, *, own: int, source: Source | None, language: str, told: tuple[Finding, ...]
 ) -> Why:
     """Answer where no references are known: the bytes, and the imports where there is source."""
     from proa.inspect.dominators import immediate_dominators, shortest_way
 
-    what = "Go programs for ELF on amd64 and arm64" if parts.language == "go" else "Go programs"
+    what = "Go programs for ELF on amd64 and arm64" if language == "go" else "Go programs"
     unknown = Finding(
         id="why.no-references",
         message=f"what refers to it, and what would go with it, is known of {what} only",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def _differences(info: BuildInfo, plan: Plan) -> Iterator[Finding]:
 def import_statements(chain: Sequence[str], source: Source) -> tuple[Evidence, ...]:
     """Return where each package of a chain imports the next one."""
     packages, found = source.packages, []
-    for importer, imported in zip(chain, chain[1:], strict=False):
+    for importer, imported in pairwise(chain):
         package = packages.get(importer)
         place = _statement(package, imported) if package else None
         if package and place:
