@@ -45,6 +45,19 @@ CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CA
 without those that mean nothing there (MKNOD, AUDIT_WRITE, SETFCAP) and NET_RAW."""
 
 
+_READ_ONLY_PATHS = (
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/acpi",
+    "/proc/scsi",
+)
+"""What root could change of the whole machine without any capability, since the kernel goes by the user alone there.
+Source: docker's readonlyPaths and maskedPaths."""
+
+
 def bubblewrap_arguments(sandbox: Sandbox, *, status_fd: int) -> bytes:
     """Return the options of bubblewrap for its ``--args`` descriptor, so that no value shows in a process list.
 
@@ -68,6 +81,8 @@ def _as_image(sandbox: Sandbox) -> list[str]:
     for capability in CAPABILITIES if sandbox.uid == 0 else ():
         options += ["--cap-add", capability]
     options += ["--bind", sandbox.root, "/", "--proc", "/proc", "--dev", "/dev"]
+    for path in _READ_ONLY_PATHS:
+        options += ["--ro-bind-try", path, path]
     options += ["--tmpfs", "/dev/shm", "--chmod", "1777", "/dev/shm"]  # noqa: S108 - the path inside
     options += ["--ro-bind", "/sys", "/sys"] if sandbox.has_sys else []
     for source, target in sandbox.overlays:

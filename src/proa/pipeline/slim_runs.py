@@ -35,7 +35,7 @@ _START_S, _UNKNOWN_START_S = 60.0, 15.0
 """How long to wait for a port: where something says that there is one, and where nothing does (arbitrary)."""
 _QUESTION_S = 5.0
 _ERRAND_S = 60.0
-_TEST_S = 600.0
+_TEST_S, _TEST_STOP_S = 600.0, 2.0
 _MOST_LINKS = 50
 _NO_SUCH_PAGE = "/proa-no-such-page"
 _ODD = (("HEAD", "/"), ("OPTIONS", "/"), ("POST", "/"), ("GET", _NO_SUCH_PAGE), ("GET gzip", "/"))
@@ -109,7 +109,7 @@ class _Course:
             environment=tuple(sorted(trial.env.items())),
             ports=trial.ports,
             routes=tuple(dict.fromkeys((*trial.routes, *slim.routes))),
-            is_server=trial.server,
+            is_server=True if trial.server is None and _exposed(config) else trial.server,
         )
         is_expected = bool(self._ports or self.health or self._probe.routes or self.tests or trial.server)
         is_default = trial.start_timeout_s == TrialSettings().start_timeout_s
@@ -128,6 +128,9 @@ class _Course:
         limits = self._limits
         if arguments is not None:
             limits = msgspec.structs.replace(limits, start_timeout_s=_QUESTION_S)
+        if errand and errand.command:
+            # How it ends is seen in the other runs; many programs are not ended by SIGTERM as process 1.
+            limits = msgspec.structs.replace(limits, stop_timeout_s=min(limits.stop_timeout_s, _TEST_STOP_S))
         with self._bench.store.folder() as scratch:
             return run_as_image(
                 self._root,
