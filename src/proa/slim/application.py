@@ -8,6 +8,7 @@ import re
 from proa.slim.environments import is_dependency
 from proa.slim.growth import Growth
 from proa.slim.leftovers import is_left_out
+from proa.slim.python import is_of_distribution
 
 _GENERATED = re.compile(
     r"""
@@ -53,6 +54,8 @@ def keep_application(growth: Growth) -> None:
         if (inside and path.startswith(inside)) or path in chains:
             continue
         if entry.kind == "link" and entry.target.startswith("/etc/alternatives/"):
+            continue
+        if is_of_distribution(growth, path):
             continue
         if is_dependency(path) or _GENERATED.search(path) or is_left_out(path):
             continue

@@ -33,6 +33,12 @@ from proa.slim.words import words
 _MOST_STRINGS_BYTES = 4 << 30
 """Of all programs whose strings are searched."""
 _MOST_TEXTS = 50_000
+_SYSTEMS_OWN = frozenset(
+    f"/etc/{name}"
+    for name in ("passwd", "group", "shadow", "gshadow", "shells", "login.defs", "services", "protocols", "profile",
+                 "bash.bashrc", "mime.types", "ld.so.cache", "environment", "rpc")
+)  # fmt: skip
+"""Kept in every image, and naming what people who log in would use."""
 
 
 def close(root: Path, config: oci.Config, seeds: Sequence[Seed] = ()) -> tuple[Kept, ...]:
@@ -143,7 +149,7 @@ class _Following:
 
 def _is_read(path: str, growth: Growth) -> bool:
     """Say whether a text's words count: configuration, scripts and what the author wrote; not a language's library."""
-    if path in ("/etc/passwd", "/etc/group", "/etc/shells", "/etc/ld.so.cache", "/etc/shadow"):
+    if path in _SYSTEMS_OWN:
         return False
     if path.startswith(
         ("/usr/share/zoneinfo", "/etc/ssl/", "/usr/share/ca-certificates", "/usr/share/perl", "/usr/lib/python3")

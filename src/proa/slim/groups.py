@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from proa.records.slimming import LeftOutGroup
@@ -20,21 +20,24 @@ def left_out(root: Path, kept: Collection[str]) -> tuple[LeftOutGroup, ...]:
     ``kept`` are absolute paths. Raises NotWritable where the folder cannot be read, HostileArchive.
     """
     tree = Tree(root)
-    return group(tree, Packages(tree), kept)
+    stays = frozenset(kept)
+    gone = [path for path in tree.paths if path not in stays and tree.entries[path].kind != "folder"]
+    return group(tree, Packages(tree), gone)
 
 
-def group(tree: Tree, packages: Packages, kept: Collection[str], *, shown: int = _SHOWN) -> tuple[LeftOutGroup, ...]:
-    """Return the same as ``left_out`` for names that were read already; ``shown`` paths of each, the largest first."""
-    stays = kept if isinstance(kept, (set, frozenset, dict)) else frozenset(kept)
+def group(
+    tree: Tree, packages: Packages, gone: Iterable[str], *, shown: int | None = _SHOWN
+) -> tuple[LeftOutGroup, ...]:
+    """Return absolute paths that are left out in groups, the largest first; of each ``shown`` paths, None for all."""
     members: dict[str, list[str]] = {}
-    for path in tree.paths:
-        if path not in stays and tree.entries[path].kind != "folder":
-            members.setdefault(packages.owners.get(path) or folder_name(path), []).append(path)
+    for path in gone:
+        members.setdefault(packages.owners.get(path) or folder_name(path), []).append(path)
     groups = []
     for name, paths in members.items():
-        largest = sorted(paths, key=lambda path: (-tree.entries[path].bytes, path))
-        size = sum(tree.entries[path].bytes for path in paths)
-        groups.append(LeftOutGroup(name=name, files=len(paths), bytes=size, paths=tuple(largest[:shown])))
+        sizes = {path: tree.entries[path].bytes if path in tree.entries else 0 for path in paths}
+        largest = sorted(paths, key=lambda path: (-sizes[path], path))  # noqa: B023 - used before the next turn
+        total = sum(sizes.values())
+        groups.append(LeftOutGroup(name=name, files=len(paths), bytes=total, paths=tuple(largest[:shown])))
     return tuple(sorted(groups, key=lambda one: (-one.bytes, -one.files, one.name)))
 
 

@@ -19,7 +19,9 @@ from proa.records.slimming import KeepRule
 from proa.slim.growth import Growth
 from proa.slim.references import libraries_named
 
-_OPENED = re.compile(rb"(?:lib[A-Za-z0-9_+-]{1,60}|[A-Za-z0-9_+-]{2,60})\.so(?:\.[0-9]+)*(?=\0)")
+_NAME = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{1,80}\Z")
+_ENDS = re.compile(rb"\.so(?:\.[0-9]+)*\0")
+_MOST_OPENED = 10_000
 _PLATFORMS = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "v7l", 21: "power9", 22: "z14", 243: "riscv64"}
 _RUNS_SHELL = frozenset({"system", "popen"})
 _LOOKS_UP = frozenset({"getaddrinfo", "gethostbyname", "gethostbyname_r", "getpwnam", "getpwnam_r", "getpwuid",
@@ -162,6 +164,23 @@ class Libraries:
     def _named(self, path: str, folders: list[str]) -> None:
         """Keep libraries that a file names among its strings: it may open them."""
         data = self._tree.read(path, _MOST_STRINGS_BYTES)
-        names = {match.decode("ascii") for match in _OPENED.findall(data)} if b".so" in data else set()
-        for name in sorted(names):
+        for name in sorted(opened_names(data)):
             self._keep_from(folders, name, "unsure", f"{path} names {name}: it may open it")
+
+
+def opened_names(data: bytes) -> set[str]:
+    r"""Return names of libraries that occur as strings of their own in a file.
+
+    >>> sorted(opened_names(b"\0libssl.so.3\0see also.so\0/usr/lib/libz.so\0"))
+    ['also.so', 'libssl.so.3', 'libz.so']
+    """
+    found: set[str] = set()
+    # Only the end is searched for: a pattern that starts with any letter would try every byte of the code.
+    at = data.find(b".so")
+    while at >= 0 and len(found) < _MOST_OPENED:
+        end = _ENDS.match(data, at)
+        name = _NAME.search(data[max(at - 80, 0) : at]) if end else None
+        if end and name:
+            found.add((name[0] + end[0][:-1]).decode("ascii"))
+        at = data.find(b".so", at + 3)
+    return found

@@ -24,6 +24,8 @@ _REQUIRED = re.compile(
     rb"(?:require(?:\.resolve)?\(|import\(|from|import)\s*[\"'`](@?[a-zA-Z0-9._~-]+(?:/[a-zA-Z0-9._~-]+)?)"
 )
 _RUNS = re.compile(rb"(?:exec|spawn|execFile|fork|execa|\$)(?:Sync)?\s*[(`]\s*[\"'`]?([^\"'`\n)]{1,200})")
+_NOT_RUN = re.compile(r"/(?:tests?|__tests__|examples?|docs?|benchmarks?)/|\.d\.[cm]?ts$|\.[cm]?tsx?$")
+"""Files of packages that come with them and are loaded by nobody who uses them."""
 _DEPENDS = ("dependencies", "optionalDependencies", "peerDependencies", "bundledDependencies", "bundleDependencies")
 _MOST_SOURCE_BYTES = 4 << 20
 
@@ -187,6 +189,8 @@ def _follow_source(growth: Growth, path: str) -> None:
     # An own file may load by name: ``app.set("view engine", "pug")``; a package's file says require or import.
     pattern = _NAMED if is_own else _REQUIRED
     is_lock = posixpath.basename(path) in ("package.json", "package-lock.json", "npm-shrinkwrap.json")
+    if not is_own and _NOT_RUN.search(path):
+        return
     if is_lock or (not is_own and not _SOURCE.search(path)) or (not is_own and path.endswith(".json")):
         return
     folder = posixpath.dirname(path)

@@ -254,6 +254,13 @@ def _keep_loose(growth: Growth) -> None:
                     growth.keep(path, "unsure", "no distribution says that it is its own")
 
 
+def is_of_distribution(growth: Growth, path: str) -> bool:
+    """Say whether a file was put there by a distribution: a command of it, data."""
+    if re.search(r"/bin/(?:pip[0-9.]*|easy_install[-0-9.]*|wheel|idle[0-9.]*|pydoc[0-9.]*|2to3[-0-9.]*)$", path):
+        return True
+    return path in distributions(growth).of_file
+
+
 def _belongs(known: Distributions, site: str, path: str) -> bool:
     """Say whether a path is below a module that a distribution has."""
     first = path[len(site) + 1 :].partition("/")[0]

@@ -98,7 +98,8 @@ _SHARED = frozenset(
 )
 """Named by everyone, belonging to nobody: their names alone say nothing of what is in them."""
 _TEXT_PATH = re.compile(rb"(?<![A-Za-z0-9_.$}*-])/[A-Za-z0-9_][A-Za-z0-9_.+@%:,~/-]{2,400}")
-_NOT_BEFORE = rb"(?<![A-Za-z0-9_.$}*-])"
+_NOT_BEFORE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$}*-")
+"""A slash behind one of these is within a longer path."""
 _PACKS_STRINGS = (b"Go buildinf:", b"/rustc/")
 """Occur in programs whose strings have nothing between them."""
 _LIBRARY = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{1,120}\.so(?![A-Za-z0-9_])")
@@ -197,8 +198,10 @@ def paths_in_program(growth: Growth, path: str) -> Iterator[str]:
     try:
         with here.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             is_packed = any(data.find(mark) >= 0 for mark in _PACKS_STRINGS)
-            before, allowed = (b"", rb"[\x21-\x7e]") if is_packed else (_NOT_BEFORE, rb"[A-Za-z0-9_.+@~/-]")
-            for match in re.finditer(before + rb"/(?:" + heads + rb")/" + allowed + rb"{1,300}", data):
+            allowed = rb"[\x21-\x7e]" if is_packed else rb"[A-Za-z0-9_.+@~/-]"
+            for match in re.finditer(rb"/(?:" + heads + rb")/" + allowed + rb"{1,300}", data):
+                if not is_packed and data[max(match.start() - 1, 0)] in _NOT_BEFORE:
+                    continue
                 text = match[0].decode("ascii")
                 for one in _matches(growth, text) if is_packed else (text.rstrip("."),):
                     if one not in seen and growth.tree.real(one) not in (None, "/"):
