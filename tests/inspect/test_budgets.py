@@ -136,9 +136,13 @@ def test_budgets_of_images_are_told_not_to_hold_for_programs():
     found, told = verdicts(["image=1", "no_new=set-uid", "binary=1"], kind="binary", wasted=None)
     assert found == [("binary", "", False)]
     assert len(told) == 2
-    found, told = verdicts(["binary=1"], program=None)
+
+
+@pytest.mark.parametrize("program", [None, delta("/app", 2000, 0, "removed")])
+def test_a_program_that_cannot_be_read_is_not_one_of_no_size(program):
+    found, told = verdicts(["binary=1", "package:*.growth=0"], program=program)
     assert not found
-    assert "no program" in told[0]
+    assert all("no program" in message for message in told)
 
 
 def test_rules_name_what_is_new():

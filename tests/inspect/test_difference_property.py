@@ -148,6 +148,7 @@ def _mirrored(difference: Difference):
 
 def _as_sets(difference: Difference):
     plain = msgspec.to_builtins(difference)
+    plain["findings"] = [one["id"] for one in plain["findings"]]
     for name in ("layers", "modules", "packages", "sections", "files", "dependencies", "settings"):
         plain[name] = sorted(plain[name], key=str)
     return plain

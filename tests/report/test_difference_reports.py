@@ -83,7 +83,10 @@ def test_a_comment_fits_what_github_takes_and_says_what_was_cut():
 
 def test_what_is_exceeded_stands_first_and_rows_are_counted():
     text = markdown(
-        difference(budgets=(judged(is_within=True, message="fine"), judged(message="bad")), files=30), top=3
+        difference(
+            budgets=(judged("budgets.wasted.max", is_within=True, message="fine"), judged(message="bad")), files=30
+        ),
+        top=3,
     )
     assert "1 of 2 budgets exceeded" in text
     assert text.index("bad") < text.index("fine")

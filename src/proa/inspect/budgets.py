@@ -61,6 +61,8 @@ def _measured(compared: Compared, limit: Limit) -> Iterator[tuple[Measure, Delta
             yield "image", difference.compressed
         case "unpacked" if is_image:
             yield "unpacked", difference.total
+        case "binary" | "packages" if not _has_program(difference):
+            return
         case "binary" if difference.program is not None:
             yield "binary", difference.program
         case "wasted" if difference.wasted is not None:
@@ -76,6 +78,11 @@ def _measured(compared: Compared, limit: Limit) -> Iterator[tuple[Measure, Delta
             yield from (("file", one) for one in compared.files if fits(one.name))
         case _:
             return
+
+
+def _has_program(difference: Difference) -> bool:
+    """Say whether the later side has a program: one that cannot be read is not one of no size."""
+    return difference.program is not None and difference.program.change != "removed"
 
 
 def _layers(compared: Compared, subject: str) -> Iterator[Delta]:
@@ -168,7 +175,7 @@ def _unmatched(difference: Difference, limit: Limit) -> Finding:
     if difference.after.kind == "binary" and is_for_images:
         message = f"the budget {limit.name} was not judged: it is for images, and these are programs"
         hint = "compare images to have it judged"
-    elif limit.group in ("binary", "packages") and difference.program is None:
+    elif limit.group in ("binary", "packages") and not _has_program(difference):
         message = f"the budget {limit.name} was not judged: no program was found that could be read"
         hint = "`proa inspect IMAGE` tells what the image starts"
     else:

@@ -88,7 +88,7 @@ def compare(before: Contents, after: Contents, *, findings: Iterable[Finding] = 
         settings=changed_settings(before.settings, after.settings),
         new_findings=new_findings,
         gone_findings=gone_findings,
-        findings=(*findings, *_platforms(before, after)),
+        findings=(*findings, *_platforms(before, after), *_without_program(before, after)),
     )
     return Compared(difference=difference, layers=layers, modules=modules, packages=packages, files=files)
 
@@ -208,6 +208,19 @@ def _platforms(before: Contents, after: Contents) -> tuple[Finding, ...]:
             severity="warning",
             message=f"the two are for different platforms: {before.platform} and {after.platform}",
             hint="choose one with --platform: programs for two processors differ everywhere",
+        ),
+    )
+
+
+def _without_program(before: Contents, after: Contents) -> tuple[Finding, ...]:
+    if (before.program is None) == (after.program is None):
+        return ()
+    which = before if before.program is None else after
+    return (
+        Finding(
+            id="diff.no-program",
+            severity="warning",
+            message=f"{which.side.reference} starts no program that can be read, so its packages are not known",
         ),
     )
 

@@ -95,7 +95,8 @@ def gate(difference: Difference) -> None:
     over = difference.exceeded
     if not over:
         return
-    count = "a budget is" if len(over) == 1 else f"{len(over)} budgets are"
+    number = difference.exceeded_budgets
+    count = "a budget is" if number == 1 else f"{number} budgets are"
     raise BudgetExceeded(f"{count} not kept", output="\n".join(f"{one.budget}: {one.message}" for one in over[:20]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proa import publish
-from proa.errors import ImageMissing, WrongUsage
+from proa.errors import ImageMissing, NoMain, NoProject, SeveralMains, WrongUsage
 from proa.outside.registry_tags import newest_tag
 from proa.pipeline.plan import Bench, lay_plans
 from proa.records.reference import Reference, parse_reference
@@ -18,7 +18,12 @@ def published(bench: Bench, request: Request, tag: str) -> Reference:
     Raises WrongUsage (no repository is known, several programs), ImageMissing (nothing was published), and what the
     registry and reading the project raise.
     """
-    plans = lay_plans(bench, request)
+    try:
+        plans = lay_plans(bench, request)
+    except (NoProject, NoMain, SeveralMains) as error:
+        error.what = f"what was published last is known by the project's name: {error.what}"
+        error.hint = "choose one with --program" if isinstance(error, SeveralMains) else _NAME_A
+        raise
     if len(plans) > 1:
         names = ", ".join(plan.main.name for plan in plans)
         raise WrongUsage(f"there are several programs ({names})", hint="choose one with --program")

@@ -112,5 +112,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exceeded(self) -> tuple[Judged, ...]:
-        """Return the budgets that are not kept."""
+        """Return the judgements that say no; one budget may have several, one for each thing it fits."""
         return tuple(judged for judged in self.budgets if not judged.is_within)
+
+    @property
+    def exceeded_budgets(self) -> int:
+        """Return how many budgets are not kept."""
+        return len({judged.budget for judged in self.exceeded})

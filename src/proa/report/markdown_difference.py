@@ -63,7 +63,7 @@ def _blocks(difference: Difference, top: int) -> Iterator[str]:
 
 
 def _verdict(difference: Difference) -> str:
-    over, count = len(difference.exceeded), len(difference.budgets)
+    over, count = difference.exceeded_budgets, len({one.budget for one in difference.budgets})
     if over:
         return f"**{over} of {count} budget{'' if count == 1 else 's'} exceeded**\n"
     return f"Budgets kept: {count}.\n" if count else "No budget is set.\n"
