@@ -311,20 +311,20 @@ function chosen(one, box, least) {
   for (let n = count; n < some; n += 1) rest += kids[n].v[by];
   // A small rest takes its small neighbours in; beside large ones it is drawn as large as can be hit.
   while (rest > 0 && count > 0 && rest * scale < least && kids[count - 1].v[by] * scale < 3 * least) { count -= 1; rest += kids[count].v[by]; }
-  if (some - count === 1) { count = some; rest = 0; }
-  const restArea = rest > 0 ? Math.min(area, Math.max(rest * scale, 0.6 * least)) : 0;
+  const restArea = rest > 0 ? Math.min(area, Math.max(rest * scale, 0.6 * least, Math.min(10 * Math.min(box.w, box.h), 0.1 * area))) : 0;
   const fit = rest > 0 && count ? (area - restArea) / (area - rest * scale) : 1;
   const items = kids.slice(0, count).map((kid) => ({one: kid, area: Math.max(kid.v[by] * scale * fit, 1)}));
   if (rest > 0) {
-    const item = {one: more(kids.slice(count), count, one), area: restArea};
+    const item = {one: some - count === 1 ? kids[count] : more(kids.slice(count), count, one), area: restArea};
     items.splice(items.findIndex((each) => each.area < item.area) >>> 0, 0, item);
   }
   return items;
 }
 
-let blocks = [];
+let blocks = [], drawn = "";
 function drawMap() {
   const map = byId("map"), w = map.clientWidth, h = map.clientHeight;
+  drawn = `${w}x${h}`;
   blocks = [];
   const made = document.createDocumentFragment();
   const least = Math.max(isDiff ? 520 : 190, w * h / MOST_BLOCKS);
@@ -712,13 +712,12 @@ function frame() {
 }
 
 readFragment(); frame(); search(); draw();
-let drawn = byId("map").clientWidth, timer = 0;
+let timer = 0;
 new ResizeObserver(() => {
-  const map = byId("map"), size = `${map.clientWidth}x${map.clientHeight}`;
-  if (size === drawn) return;
-  const isFirst = typeof drawn === "number";
-  drawn = size;
-  if (!isFirst) { cancelAnimationFrame(timer); timer = requestAnimationFrame(drawMap); }
+  const map = byId("map");
+  if (`${map.clientWidth}x${map.clientHeight}` === drawn) return;
+  cancelAnimationFrame(timer);
+  timer = requestAnimationFrame(drawMap);
 }).observe(byId("map"));
 document.documentElement.dataset.ready = "yes";
 })();
