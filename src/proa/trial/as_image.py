@@ -24,7 +24,7 @@ from proa.trial.program import find_program, is_native
 from proa.trial.verdict import judge, skip, wrong_architecture
 
 _TRACED_SLOWER = 4.0
-"""How much longer a traced program may take to start: up to 1.6 times was measured (ADR 0023); there are slower ones."""
+"""How much longer a traced program may take to start: 1.6 times at most was measured (ADR 0023)."""
 _TRACED_SETTLE_S = 0.5
 """How long a traced program is left alone at the end: what it does late is worth seeing (arbitrary)."""
 
