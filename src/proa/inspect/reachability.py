@@ -10,6 +10,7 @@ its functions do nothing, its variables have no value, its types are there for t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -59,11 +60,19 @@ class Reachability:
         return bool(only[graph.method_signatures].mean() > 0.05) if len(graph.method_signatures) else False
 
     def _seldom_used(self) -> Any:
-        """Return which entries of the initialisation list are of packages that nothing refers to: blank imports."""
+        """Return which entries of the initialisation list are of packages that nothing refers to: blank imports.
+
+        Those without any reference first; what is still not reached then is taken for one, too.
+        """
         import numpy as np
 
-        marked = self._mark(np.zeros(self.graph.count, bool), frozenset(), frozenset())
-        return ~self._alive(marked)[self.graph.initial_owners]
+        graph = self.graph
+        nothing = np.zeros(graph.count, bool)
+        used = {target for targets in self.between_packages.values() for target in targets}
+        numbers = [number for name, number in graph.packages.items() if name in used]
+        self._users = ~np.isin(graph.initial_owners, numbers)
+        reached = self._mark(nothing, frozenset(), frozenset())
+        return self._users | ~self._imported(reached)[graph.initial_owners]
 
     # Marking
 
@@ -85,6 +94,13 @@ class Reachability:
             reached[fresh] = True
             if parents is not None:
                 parents[fresh] = sources[where]
+
+    def _imported(self, reached: Any) -> Any:
+        """Return the packages of which anything is reached: whoever refers to it imports the package."""
+        alive = self._alive(reached)
+        alive[self.graph.owners[reached]] = True
+        alive[-1] = False
+        return alive
 
     def _alive(self, reached: Any) -> Any:
         """Return the packages of which a function is reached, itself or inlined into another."""
@@ -137,9 +153,7 @@ class Reachability:
             if wanted is not None:
                 starting &= wanted
             elif imported is not None:
-                starting &= self._alive(reached)[graph.initial_owners] | (
-                    self._users if removed else np.zeros(len(begun), bool)
-                )
+                starting &= self._imported(reached)[graph.initial_owners] | self._users
             begun |= starting
             if parents is not None:
                 parents[graph.method_targets[methods]] = graph.method_sources[methods]
@@ -207,7 +221,7 @@ class Reachability:
         rows = [(name, int(sums[number])) for name, number in self.graph.packages.items() if sums[number]]
         return tuple(sorted(rows, key=lambda row: (-row[1], row[0])))
 
-    @property
+    @cached_property
     def owners_of_all(self) -> Any:
         """Return a package for every node: its own, or that of the first node that refers to it."""
         import numpy as np
@@ -239,6 +253,7 @@ class Reachability:
         self._mark(np.zeros(self.graph.count, bool), frozenset(), None, parents, root)
         return parents
 
+    @cached_property
     def between_packages(self) -> dict[str, list[str]]:
         """Return which packages each one refers to; the standard library refers to nobody outside of it."""
         import numpy as np

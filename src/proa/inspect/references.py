@@ -34,6 +34,7 @@ _ENTRY_BYTES = 24
 _INLINED_BYTES = 16
 _ROW_BYTES = 8
 _MOST_INITS = 10_000
+_INTERFACE = 20
 _NEAR_BYTES = 64
 """How far behind the address of a type the call that it is for may be (arbitrary)."""
 _ALLOCATE = (
@@ -150,7 +151,10 @@ class _Reading:
         self.type_nodes = self._node_at(self.type_addresses)
         shadow = np.full(count, -1, "i4")
         shadow[self.type_nodes] = first_shadow + np.arange(len(self.type_nodes))
+        self.is_type = shadow >= 0
         self.shadow = shadow
+        self.is_interface = self._are_interfaces(count)
+        self.table_hashes = self._find_tables()
         self._link_code()
         initial, public = self._link_pointers()
         more = self._link_types()
@@ -386,13 +390,15 @@ class _Reading:
         good[data] &= targets[data] - self.starts[nodes[data] - self.functions] <= _INNER_BYTES
         places, numbers, nodes = places[good], numbers[good], nodes[good]
         self.edges.append((numbers, nodes))
-        shadows = self.shadow[nodes]
-        kinds = shadows >= 0
+        shadows = np.where(self.is_interface[nodes], -1, self.shadow[nodes])
+        kinds = (shadows >= 0) & ~self._are_compared(places)
         calls, callees = self.code.call_addresses, self.code.callees
         allocates = np.isin(callees, [i for i, name in enumerate(self.binary.names) if name.startswith(_ALLOCATE)])
         following = calls.searchsorted(places[kinds])
         last = np.minimum(following, max(len(calls) - 1, 0))
         near = (following < len(calls)) & (calls[last] - places[kinds] < _NEAR_BYTES) if len(calls) else kinds[:0]
+        # Room is made for a type; a method table beside it is for an interface.
+        near = near & self.is_type[nodes[kinds]] if len(calls) else near
         is_used = ~(near & allocates[last]) if len(calls) else np.ones(int(kinds.sum()), bool)
         self.edges.append((numbers[kinds][is_used], shadows[kinds][is_used]))
         self.edges.append((np.arange(len(self.type_nodes)) + self.base, self.type_nodes))
@@ -407,7 +413,8 @@ class _Reading:
         tables = places.copy()
         tables[code] = gocode.method_tables(self.binary, places[code])
         good = (sources >= 0) & (targets >= 0) & (tables == places)
-        good &= ~np.isin(places, self._hashes(np.unique(tables[tables != places]), places, values))
+        good &= ~np.isin(places, self.table_hashes)
+        good &= ~np.isin(places, np.unique(tables[tables != places]) + 2 * self.binary.pointer_bytes)
         good &= ~np.isin(sources, self._locate(np.array(self.types.mask_addresses, "i8")))
         places, sources, targets = places[good], sources[good], targets[good]
         tasks = self._tasks(*self.pointers)
@@ -418,27 +425,58 @@ class _Reading:
         self.edges.append((sources, targets))
         self._use_in_interface(sources, targets)
         private = self.more.private_fields if self.more else []
-        of_types = self.shadow[sources] >= 0
+        of_types = self.is_type[sources]
         public = of_types & ~np.isin(places, np.array(private, "i8"))
         return initial, (sources[public], targets[public])
 
-    def _hashes(self, tables: Any, places: Any, values: Any) -> Any:
-        """Return the words of method tables that hold a type's hash, which may look like an address."""
+    def _are_interfaces(self, count: int) -> Any:
+        """Say of each node whether it is an interface's type: what is in an interface never has such a type."""
+        import numpy as np
+
+        kinds = gocode.numbers_at(self.binary, self.type_addresses + 2 * self.binary.pointer_bytes + 7, "u1")
+        found = np.zeros(count, bool)
+        found[self.type_nodes[(kinds & 31) == _INTERFACE]] = True
+        return found
+
+    def _find_tables(self) -> Any:
+        """Find the method tables: who mentions one has a value of its type in an interface.
+
+        Return the words in them that hold a type's hash, which may look like an address.
+        """
         import numpy as np
 
         word = self.binary.pointer_bytes
+        places, values = self.pointers
         kinds = np.flatnonzero(np.isin(values, self.type_addresses))
         hashes = gocode.numbers_at(self.binary, values[kinds] + 2 * word, "u4").astype("i8")
         follows = gocode.numbers_at(self.binary, places[kinds] + word, f"u{word}").astype("i8")
-        return np.concatenate([tables + 2 * word, places[kinds[(hashes == follows) & (hashes != 0)]] + word])
+        rows = kinds[(hashes == follows) & (hashes != 0)]
+        tables = self._locate(places[rows] - word)
+        good = (tables >= self.functions) & ~self.is_type[np.maximum(tables, 0)]
+        self.shadow[tables[good]] = self.shadow[self._node_at(values[rows[good]])]
+        return places[rows] + word
+
+    def _are_compared(self, places: Any) -> Any:
+        """Say of mentions in code whether the next instruction compares the address: a type switch or assertion."""
+        if self.elf.machine == gocode.EM_X86_64:
+            # REX.W, CMP in either direction.
+            words = gocode.numbers_at(self.binary, places + 6, "u2")
+            return ((words & 0xF8) == 0x48) & (((words >> 8) == 0x39) | ((words >> 8) == 0x3B))
+        words = gocode.numbers_at(self.binary, places + 8, "u4")
+        return (words & 0x7FE0001F) == 0x6B00001F
 
     def _use_in_interface(self, sources: Any, targets: Any) -> None:
-        """Say of types that data points at: those of one in an interface are, and those of all other data."""
+        """Say of types that data leads to: those of one in an interface are, and those of variables.
+
+        A method table by itself is no use: it is there for comparisons, too.
+        """
         kinds = self.shadow[targets] >= 0
         sources, targets = sources[kinds], targets[kinds]
-        of_types = self.shadow[sources] >= 0
-        self.edges.append((self.shadow[sources[of_types]], self.shadow[targets[of_types]]))
-        self.edges.append((sources[~of_types], self.shadow[targets[~of_types]]))
+        of_types, is_table = self.is_type[sources], self.shadow[sources] >= 0
+        inner = of_types & self.is_type[targets]
+        self.edges.append((self.shadow[sources[inner]], self.shadow[targets[inner]]))
+        other = ~of_types & ~is_table & ~self.is_interface[targets]
+        self.edges.append((sources[other], self.shadow[targets[other]]))
 
     def _tasks(self, places: Any, values: Any) -> Any:
         """Return the nodes of the initialisation records: a state, a count, and as many functions.
@@ -483,7 +521,7 @@ class _Reading:
         good = (kinds >= 0) & (methods >= 0) & (self.shadow[np.maximum(kinds, 0)] >= 0)
         kinds, methods, signatures = kinds[good], methods[good], signatures[good]
         # What a method takes and gives can be got by reflection: in an interface as well.
-        methods = np.where(self.shadow[methods] >= 0, self.shadow[methods], methods)
+        methods = np.where(self.is_type[methods], self.shadow[methods], methods)
         return {
             "method_sources": self.shadow[kinds].astype("i8"),
             "method_targets": methods,

@@ -65,7 +65,7 @@ def nodes_of(asked: Asked, reachability: Reachability) -> list[int]:
 def _edges(reachability: Reachability, imports: Imports | None) -> tuple[Mapping[str, Sequence[str]], str]:
     if imports is not None:
         return imports.edges, imports.main
-    return reachability.between_packages(), MAIN
+    return reachability.between_packages, MAIN
 
 
 def _importers(packages: Sequence[str], edges: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
