@@ -144,10 +144,15 @@ def test_a_dry_run_writes_nothing_and_the_list_is_whole(image, tmp_path):
     assert (tmp_path / "gone.txt").read_text() == "/usr/share/man/man1/other.1\n"
 
 
-def test_settings_of_proa_yaml_hold_and_flags_win(image, tmp_path):
+def test_what_proa_yaml_keeps_and_what_flags_keep_add_up(image, tmp_path):
     (tmp_path / "proa.yaml").write_text("slim: {keep: [/usr/share/man/]}\n")
     assert slimmed(image, tmp_path).left_out_files == 0
-    assert slimmed(image, tmp_path, overrides={"slim": {"keep": ["/etc/"]}}).left_out_files == 1
+    assert slimmed(image, tmp_path, overrides={"slim": {"keep": ["/etc/"]}}).left_out_files == 0
+
+
+def test_a_word_that_stands_for_nothing_is_said(image, tmp_path):
+    with pytest.raises(WrongUsage, match="nothing in the image is meant by 'debian:perl'"):
+        slimmed(image, tmp_path, overrides={"slim": {"keep": ["debian:perl"]}})
 
 
 def test_one_of_several_platforms_is_made_small_and_that_is_said(tmp_path):

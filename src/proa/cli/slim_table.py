@@ -65,7 +65,9 @@ def headline(slimming: Slimming) -> str:
 
 def _group(group: LeftOutGroup) -> str:
     files = f"{group.files} file{'' if group.files == 1 else 's'}"
-    return f"{bytes_text(group.bytes):>8}  {_safe(group.name)} [dim]{files} · --keep {_safe(group.name)}[/dim]"
+    # What lies at the root has no name for all of it.
+    words = f" · --keep {_safe(group.name)}" if group.name != "/" else ""
+    return f"{bytes_text(group.bytes):>8}  {_safe(group.name)} [dim]{files}{words}[/dim]"
 
 
 def _safe(text: str) -> str:

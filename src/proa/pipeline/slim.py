@@ -27,10 +27,10 @@ from proa.pipeline.slim_image import put_image
 from proa.pipeline.slim_layer import copy_entries, write_layer
 from proa.pipeline.slim_missed import brought_back, told
 from proa.pipeline.slim_needed import Needed
-from proa.pipeline.slim_record import attach_slimming, by_rule, kept_list, printed, readable, write_left_out
+from proa.pipeline.slim_record import attach_slimming, by_rule, kept_list, printed, write_left_out
 from proa.pipeline.slim_runs import Again, Observed, missed_by_closure, observe, try_again
 from proa.pipeline.slim_source import Source, open_source
-from proa.pipeline.slim_view import displayed, with_ways
+from proa.pipeline.slim_view import displayed, readable, with_ways
 from proa.pipeline.steps import source_date
 from proa.records.configuration import Configuration, settings_of
 from proa.records.evidence import Finding
@@ -83,7 +83,7 @@ def slim(image: str, request: Request, wish: Wish, *, environ: Mapping[str, str]
     """
     bench = open_bench(request, environ, progress)
     loaded = load_configuration(Path(request.directory).absolute(), environ=environ)
-    settings, _ = settings_of(loaded.configuration, (), request.overrides)
+    settings = _added_up(loaded.configuration, *settings_of(loaded.configuration, (), request.overrides))
     reference = located(image)
     places = _places(reference, request)
     platform = Platform.parse(request.platforms[0]) if request.platforms else None
@@ -101,6 +101,17 @@ def slim(image: str, request: Request, wish: Wish, *, environ: Mapping[str, str]
             whole = _publish(bench, whole, manifest, places)
     keep_within(bench.store, environ=environ)
     return printed(whole)
+
+
+def _added_up(written: Configuration, settings: Configuration, origins: Mapping[str, str]) -> Configuration:
+    """Return settings in which the lists of flags come on top of proa.yaml's: more is kept, asked and tested."""
+    fields = ("keep", "tests", "routes")
+    more = {
+        name: tuple(dict.fromkeys((*getattr(written.slim, name), *getattr(settings.slim, name))))
+        for name in fields
+        if origins.get(f"slim.{name}") == "flag"
+    }
+    return msgspec.structs.replace(settings, slim=msgspec.structs.replace(settings.slim, **more))
 
 
 def _places(reference: Reference, request: Request) -> tuple[Reference, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from proa import publish
 from proa.outside.machine import write_file
 from proa.outside.store import Store
-from proa.pipeline.slim_view import FinalView, displayed
+from proa.pipeline.slim_view import FinalView, displayed, readable
 from proa.records.oci import Descriptor
 from proa.records.slimming import SLIMMING, KeepRule, Kept, LeftOutGroup, RuleSum, Slimming, pack_slimming
 
@@ -75,8 +75,3 @@ def write_left_out(file: str, groups: Sequence[LeftOutGroup]) -> None:
     """Write every path that was left out, one a line, sorted. Raises NotWritable, NoSpace."""
     paths = sorted(path for group in groups for path in group.paths)
     write_file(Path(file), "".join(f"{path}\n" for path in paths).encode())
-
-
-def readable(text: str) -> str:
-    r"""Return text that JSON can hold: bytes that are no UTF-8 as ``\xff``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

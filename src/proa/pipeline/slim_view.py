@@ -24,6 +24,11 @@ def displayed(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").strip("/")
 
 
+def readable(text: str) -> str:
+    r"""Return text that JSON can hold: bytes that are no UTF-8 as ``\xff``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def with_ways(merged: Merged, paths: Collection[str]) -> frozenset[str]:
     """Return the paths of an image that lead to these, and where their links end; those not there are left out.
 
