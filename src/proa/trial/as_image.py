@@ -25,6 +25,7 @@ from proa.trial.verdict import judge, skip, wrong_architecture
 
 _TRACED_SLOWER = 4.0
 """How much longer a traced program may take to start: 1.6 times at most was measured (ADR 0023)."""
+_TRACED_MOST_MORE_S = 60.0
 _TRACED_SETTLE_S = 0.5
 """How long a traced program is left alone at the end: what it does late is worth seeing (arbitrary)."""
 
@@ -92,7 +93,7 @@ def run_as_image(
     if is_traced:
         question = msgspec.structs.replace(
             question,
-            start_timeout_s=_TRACED_SLOWER * question.start_timeout_s,
+            start_timeout_s=min(_TRACED_SLOWER * limits.start_timeout_s, limits.start_timeout_s + _TRACED_MOST_MORE_S),
             settle_s=_TRACED_SETTLE_S,
             strace=sandbox.find_program("strace", environ),
             strace_options=OPTIONS,
