@@ -3,7 +3,7 @@ from __future__ import annotations
 import string
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proa.inspect.budget_limits import limits_from_words
@@ -94,6 +94,7 @@ def contents(draw):
     )
 
 
+@settings(max_examples=40)
 @given(contents(), contents())
 def test_deltas_add_up_to_the_totals(one, other):
     difference = compare(one, other).difference
@@ -104,6 +105,7 @@ def test_deltas_add_up_to_the_totals(one, other):
     assert sum(delta.grown_bytes for delta in (*difference.modules, *difference.sections)) == grown
 
 
+@settings(max_examples=40)
 @given(contents())
 def test_equal_sides_differ_in_nothing(one):
     difference = compare(one, one).difference
@@ -117,6 +119,7 @@ def test_equal_sides_differ_in_nothing(one):
     assert not (difference.gone_findings)
 
 
+@settings(max_examples=40)
 @given(contents(), contents())
 def test_the_other_way_round_everything_is_mirrored(one, other):
     there, back = compare(one, other).difference, compare(other, one).difference
@@ -154,6 +157,7 @@ def _as_sets(difference: Difference):
     return plain
 
 
+@settings(max_examples=40)
 @given(contents(), contents(), st.integers(0, 10**6))
 def test_a_budget_is_kept_exactly_up_to_its_limit(one, other, limit):
     compared = compare(one, other)
@@ -164,6 +168,7 @@ def test_a_budget_is_kept_exactly_up_to_its_limit(one, other, limit):
     ]
 
 
+@settings(max_examples=40)
 @given(contents(), contents())
 def test_what_is_new_is_new_and_not_there_before(one, other):
     compared = compare(one, other)

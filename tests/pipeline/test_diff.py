@@ -150,6 +150,17 @@ def test_budgets_of_proa_yaml_and_flags_make_a_gate(tmp_path, images):
         gate(answer.difference)
 
 
+def test_places_are_below_the_top_of_the_repository(tmp_path, images, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "proa.yaml").write_text("\nbudgets:\n  image:\n    max: 1\n")
+    (tmp_path / "service" / "go.mod").write_text("module m\n\nrequire example.com/a v1.0.0 // indirect\n")
+    monkeypatch.chdir(tmp_path / "service")
+    places = compare(tmp_path, *images).places
+    assert (places["budgets.image.max"].file, places["budgets.image.max"].line) == ("service/proa.yaml", 4)
+    assert (places["example.com/a"].file, places["example.com/a"].line) == ("service/go.mod", 3)
+
+
 def test_everything_is_written_before_the_gate_ends_it(tmp_path, images, capsys, monkeypatch):
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")

@@ -119,9 +119,11 @@ def _limits(asked: Asked, directory: Path, environ: Mapping[str, str]) -> tuple[
 
 
 def _relative(file: Path) -> str:
-    """Return a path as it is written below the current folder, or as it is."""
+    """Return a path below the repository's top, or below the current folder where there is none; else as it is."""
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
     try:
-        return file.absolute().relative_to(Path.cwd()).as_posix()
+        return file.absolute().relative_to(top).as_posix()
     except ValueError:
         return file.as_posix()
 

@@ -9,5 +9,5 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a file."""
 
     file: str
-    """Relative to the current folder, with ``/``."""
+    """Relative to the repository's top, with ``/``."""
     line: int = 1
