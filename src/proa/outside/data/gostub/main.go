@@ -401,30 +401,51 @@ func (s *stub) keepMethods() {
 	}
 }
 
-// flatten gives unexported fields types of the same layout that name nothing.
+// flatten gives unexported fields types of the same layout that name nothing. A field of a struct becomes several:
+// an anonymous struct would be a type that the program did not have before.
 func (s *stub) flatten(file *ast.File, structure *ast.StructType) {
+	var fields []*ast.Field
 	for _, field := range structure.Fields.List {
-		if len(field.Names) == 0 {
-			continue
-		}
-		isHidden := true
+		isHidden := len(field.Names) > 0
 		for _, name := range field.Names {
 			isHidden = isHidden && !ast.IsExported(name.Name)
 		}
 		known := s.info.Types[field.Type].Type
 		if !isHidden || known == nil || !s.isForeign(field.Type) {
+			fields = append(fields, field)
 			continue
 		}
-		if text, ok := layout(known, 0); ok {
-			if expr, err := parser.ParseExpr(text); err == nil {
-				field.Type = expr
-				field.Tag = nil
+		for range field.Names {
+			for _, text := range leaves(known, 0) {
+				expr, err := parser.ParseExpr(text)
+				if err != nil {
+					continue
+				}
+				name := ast.NewIdent(fmt.Sprintf("proa%d", len(fields)))
+				fields = append(fields, &ast.Field{Names: []*ast.Ident{name}, Type: expr})
 				if strings.Contains(text, "unsafe.") {
 					s.imports[file][imported{"unsafe", "unsafe"}] = true
 				}
 			}
 		}
 	}
+	structure.Fields.List = fields
+}
+
+// leaves returns the layout of a type as that of fields one after the other; nothing for a type of C's.
+func leaves(of types.Type, depth int) []string {
+	structure, ok := of.Underlying().(*types.Struct)
+	if !ok || depth > 16 {
+		if text, ok := layout(of, depth); ok {
+			return []string{text}
+		}
+		return nil
+	}
+	var found []string
+	for number := range structure.NumFields() {
+		found = append(found, leaves(structure.Field(number).Type(), depth+1)...)
+	}
+	return found
 }
 
 // isForeign says whether an expression names anything that could be spared: of this package or of another.
