@@ -373,14 +373,16 @@ function element(block) {
     if (h >= 15 && room >= 4) {
       const hasSize = room > Math.min(name.length, 14) + size.length + 2;
       button.append(make("span", "name", lead + fitted(name, hasSize ? room - size.length - 1 : room)));
-      if (hasSize) button.append(make("span", "size", size));
+      if (hasSize) button.append(" ", make("span", "size", size));
     } else if (isDiff) button.append(make("span", "sign", sign(one)));
   } else if (room >= 4) {
     button.classList.add("tall");
     button.append(make("span", "name", lead + fitted(name, room)));
-    if (room + lead.length >= size.length) button.append(make("span", "size", size));
+    if (room + lead.length >= size.length) button.append(" ", make("span", "size", size));
   } else if (isDiff) button.append(make("span", "sign", sign(one)));
-  button.setAttribute("aria-label", spoken(one));
+  // What is heard has what is seen in it, so that it can be asked for by voice.
+  const heard = lead + spoken(one), seen = button.textContent;
+  button.setAttribute("aria-label", heard.includes(seen) ? heard : `${seen}; ${heard}`);
   button.setAttribute("aria-describedby", "tip");
   button.addEventListener("click", () => press(block));
   button.addEventListener("focus", () => { focusable(block); tell(block); });
@@ -392,7 +394,7 @@ function element(block) {
 }
 const CHANGE = {"\u25b2": "grown", "\u25bc": "shrunk", "\u2260": "changed, of equal size", "+": "new", "\u2212": "gone"};
 function spoken(one) {
-  const words = [plain(full(one)), figure(one)];
+  const words = [`${plain(full(one))} ${figure(one)}`];
   if (isDiff) words.push(CHANGE[sign(one)]);
   else words.push(`${percent(one.v[state.by], state.at.v[state.by])} of ${plain(state.at.name)}`);
   if (one.kids) words.push(`${counted(one.kids.length, "item")} inside`);
@@ -666,7 +668,7 @@ function layers() {
     details.append(make("summary", "", "Largest files" + (layer.hidden.length ? " and what is wasted" : "")));
     details.append(table(["largest files", "stored"], rows(layer.largest), [1]));
     if (layer.hidden.length) details.append(table(["stored and not shown", "wasted", "why"], rows(layer.hidden), [1]));
-    const button = make("button", "look", "Show in the map", {type: "button", "aria-label": `Show layer ${number + 1} in the map`});
+    const button = make("button", "look", "Show in the map", {type: "button", "aria-label": `Show in the map: layer ${number + 1}`});
     button.addEventListener("click", () => {
       state.view = views.findIndex((one) => one.id === "layers");
       search(); drawSwitches(); go(view().root.kids[number], true);
@@ -697,12 +699,12 @@ function frame() {
       return item;
     })).hidden = false;
   }
-  if (data.budgets && data.budgets.length) section("Budgets", table(["", "budget", ""], data.budgets.map(([name, ok, text]) => [ok ? "\u2713 kept" : "\u2716 exceeded", name, text]), []));
+  if (data.budgets && data.budgets.length) section("Budgets", table(["result", "budget", "why"], data.budgets.map(([name, ok, text]) => [ok ? "\u2713 kept" : "\u2716 exceeded", name, text]), []));
   if (data.layers) layers();
   findings("Findings", data.findings);
   findings("New findings", data.new_findings);
   findings("Findings that are gone", data.gone_findings);
-  if (data.dependencies && data.dependencies.length) section("Dependencies", table(["", "name", "before", "after"],
+  if (data.dependencies && data.dependencies.length) section("Dependencies", table(["change", "name", "before", "after"],
     data.dependencies.map(([name, kind, was, is]) => [was ? is ? "\u2260 changed" : "\u2212 gone" : "+ new", kind === "module" ? name : `${name} (${kind})`, was || "\u2013", is || "\u2013"]), []));
   if (data.settings && data.settings.length) section("Settings", table(["setting", "before", "after"], data.settings.map(([name, was, is]) => [name, was || "\u2013", is || "\u2013"]), []));
   if (data.deltas && data.deltas.length) section("Layers, compressed", table(["layer", "change", "before", "after"],
