@@ -9,7 +9,7 @@ import pytest
 
 from fakes.layers import archive, docker_archive, item
 from proa.cli.exits import run_guarded
-from proa.errors import BudgetExceeded, ImageMissing, WrongConfiguration, WrongUsage
+from proa.errors import BinaryDamaged, BudgetExceeded, ImageMissing, ProaError, WrongConfiguration, WrongUsage
 from proa.pipeline.diff import Asked, diff, gate
 from proa.records.request import Request
 
@@ -220,6 +220,17 @@ def test_a_name_of_a_registry_needs_its_transport(tmp_path, images):
     with pytest.raises(ImageMissing) as caught:
         compare(tmp_path, "registry.example/a/b:1", images[1])
     assert "docker://registry.example/a/b:1" in caught.value.hint
+
+
+def test_a_damaged_side_is_named(tmp_path, images):
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF" + bytes(10))
+    with pytest.raises(BinaryDamaged, match="broken"):
+        compare(tmp_path, broken, images[1])
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(images[0].read_bytes()[:9_000])
+    with pytest.raises(ProaError, match=r"cut\.tar"):
+        compare(tmp_path, images[1], cut)
 
 
 def test_images_for_two_platforms_are_told_apart(tmp_path, images):

@@ -77,7 +77,7 @@ def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress
         ]
         targets = [_published(bench, target, asked, request) for target in targets]
         opened = _opened(bench, targets, asked, request, scratch)
-        read = [_read(bench, one, request, scratch) for one in opened]
+        read = [_named_read(bench, one, request, scratch) for one in opened]
     findings = [finding for one in opened for finding in one.findings]
     findings += [finding for _, more in read for finding in more]
     before, after = _of_one_kind(read[0][0], read[1][0], findings)
@@ -260,6 +260,16 @@ def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Req
         version=shipment.version,
         findings=tuple(one for one in shipment.findings if one.severity == "error"),
     )
+
+
+def _named_read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tuple[Contents, tuple[Finding, ...]]:
+    """Read a side; what is wrong with it says which of the two it is."""
+    try:
+        return _read(bench, opened, request, scratch)
+    except ProaError as error:
+        if Path(opened.word).name not in error.what:
+            error.what = f"{opened.word}: {error.what}"
+        raise
 
 
 def _read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tuple[Contents, tuple[Finding, ...]]:
