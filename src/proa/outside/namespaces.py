@@ -134,8 +134,22 @@ def grant_users(pid: int, asked: int, granting: int) -> None:
     if os.read(asked, 1) != b".":
         return
     for name in ("uid_map", "gid_map"):
-        _write(f"/proc/{pid}/{name}", f"0 0 {_MOST_USERS}")
+        # A range has to lie within one of this namespace's own.
+        ranges = [(one[0], min(one[2], _MOST_USERS)) for one in _map(name)]
+        _write(f"/proc/{pid}/{name}", "\n".join(f"{first} {first} {count}" for first, count in ranges))
     os.write(granting, b".")
+
+
+def has_many_users() -> bool:
+    """Say whether this namespace has users beside its root, whom processes could become."""
+    return sum(count for _, _, count in _map("uid_map")) > 1
+
+
+def _map(name: str) -> list[tuple[int, int, int]]:
+    """Return the ranges of ``uid_map`` or ``gid_map``: first inside, first outside, how many."""
+    with open(f"/proc/self/{name}", encoding="ascii") as file:  # noqa: PTH123
+        rows = [line.split() for line in file]
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]
 
 
 def lay_over(place: str, lower: str, *, kept_in: str = "") -> None:
@@ -173,29 +187,51 @@ def leave_place(place: str) -> None:
 
 def _outer_user() -> tuple[int, int]:
     """Return who root of this user namespace is outside of it."""
-    found = []
-    for name in ("uid_map", "gid_map"):
-        with open(f"/proc/self/{name}", encoding="ascii") as file:  # noqa: PTH123
-            found.append(int(file.read().split()[1]))
-    return found[0], found[1]
+    return _map("uid_map")[0][1], _map("gid_map")[0][1]
 
 
-def enter(*, with_network: bool = True) -> None:
+def enter(*, with_network: bool = True, mapped_by: Sequence[Sequence[str]] = ()) -> None:
     """Enter a new network and mount namespace, in a new user namespace unless root already may.
 
     The network has a loopback device that is up and nothing else. Ports below 1024 are free to every user, as
-    docker (20.10) and containerd (2.0) make them. Raises OSError where the system forbids it.
+    docker (20.10) and containerd (2.0) make them. ``mapped_by`` are commands that give the user namespace more
+    users than its own, the process to follow the first word. Raises OSError where the system forbids it.
     """
     flags = NEWNS | (NEWNET if with_network else 0)
     uid, gid = os.geteuid(), os.getegid()
-    if uid != 0 or not _may_unshare(flags):
-        unshare(NEWUSER | flags)
+    if (uid != 0 or not _may_unshare(flags)) and not _unshare_mapped(NEWUSER | flags, mapped_by):
         map_users(0, 0, uid, gid)
     mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
     if with_network:
         raise_loopback()
         with contextlib.suppress(OSError):
             _write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
+
+
+def _unshare_mapped(flags: int, mapped_by: Sequence[Sequence[str]]) -> bool:
+    """Enter a new user namespace and let the commands, run outside of it, map its users; False where none did."""
+    if not mapped_by:
+        unshare(flags)
+        return False
+    waits, goes = os.pipe()
+    asker = os.getpid()
+    mapper = os.fork()
+    if mapper == 0:
+        status = 1
+        try:
+            os.close(goes)
+            os.read(waits, 1)
+            children = (os.posix_spawn(one[0], [one[0], str(asker), *one[1:]], {}) for one in mapped_by)
+            status = int(any(os.waitpid(child, 0)[1] for child in children))
+        finally:
+            os._exit(status)
+    os.close(waits)
+    try:
+        unshare(flags)
+    finally:
+        os.close(goes)
+        has_mapped = os.waitpid(mapper, 0)[1] == 0
+    return has_mapped
 
 
 def _may_unshare(flags: int) -> bool:

@@ -66,7 +66,7 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     """Run one program in one sandbox and return what was seen."""
     began_s = time.monotonic()
     try:
-        namespaces.enter()
+        namespaces.enter(mapped_by=job.get("mapped_by", ()))
         place = _make_place(job)
     except OSError as error:
         return {"problem": f"this system forbids new namespaces: {error.strerror}"}
@@ -266,7 +266,7 @@ def _sandbox(job: dict[str, Any], place: str) -> Sandbox:
         overlays=overlays,
         memory_bytes=job["memory_bytes"],
         as_image=job["as_image"],
-        has_users=job["as_image"] and job["uid"] == 0 and namespaces.is_owned_by_root(),
+        has_users=job["as_image"] and job["uid"] == 0 and namespaces.has_many_users(),
         groups=tuple(job["groups"]),
     )
 

@@ -170,7 +170,58 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
         make_folder(Path(question.rootfs), volume)
     job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
     job["argv"] = question.command
+    if question.as_image and question.uid == 0 and os.geteuid() != 0:
+        job["mapped_by"] = more_users()
     return with_engines_words(run_prober(job, question, run=run))
+
+
+def more_users() -> list[list[str]]:
+    """Return the commands that give a user's namespace the further users this machine lets him have, if any.
+
+    Source: newuidmap(1), subuid(5).
+    """
+    commands = []
+    for tool, file, own in (("newuidmap", "/etc/subuid", os.geteuid()), ("newgidmap", "/etc/subgid", os.getegid())):
+        program = shutil.which(tool, path="/usr/bin:/bin")
+        granted = granted_users(_text(file), _names_of(os.geteuid()))
+        if not program or not granted:
+            return []
+        commands.append([program, "0", str(own), "1", "1", str(granted[0]), str(granted[1])])
+    return commands
+
+
+def lacks_users() -> bool:
+    """Say whether a sandbox made here has no user but its own."""
+    return os.geteuid() != 0 and not more_users()
+
+
+def granted_users(text: str, names: Sequence[str]) -> tuple[int, int] | None:
+    r"""Return the first and the number of the largest range that /etc/subuid grants to one of these names.
+
+    >>> granted_users("ann:100000:65536\nbob:165536:65536\n", ["bob", "1001"])
+    (165536, 65536)
+    """
+    rows = [line.split(":") for line in text.splitlines()]
+    found = [(int(row[1]), int(row[2])) for row in rows if len(row) == 3 and row[0] in names and _are_numbers(row[1:])]
+    return max(found, key=lambda one: one[1], default=None)
+
+
+def _are_numbers(words: Sequence[str]) -> bool:
+    return all(word.isascii() and word.isdigit() and len(word) < 11 for word in words)
+
+
+def _names_of(uid: int) -> list[str]:
+    import pwd
+
+    with suppress(KeyError):
+        return [pwd.getpwuid(uid).pw_name, str(uid)]
+    return [str(uid)]
+
+
+def _text(path: str) -> str:
+    with suppress(OSError):
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def run_prober(job: Mapping[str, Any], question: Question, *, run: Run = run) -> Report:

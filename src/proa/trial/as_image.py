@@ -29,6 +29,11 @@ _TRACED_MOST_MORE_S = 60.0
 _TRACED_SETTLE_S = 0.5
 """How long a traced program is left alone at the end: what it does late is worth seeing (arbitrary)."""
 
+_NEEDS_USERS = (
+    "the image starts as root, and may need other users, which an ordinary user has not here: run proa as root, or "
+    "install uidmap and name a range for this user in /etc/subuid and /etc/subgid"
+)
+
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What one run showed."""
@@ -108,8 +113,11 @@ def run_as_image(
         expects = probe.is_server if probe.is_server is not None else (True if probe.ports else None)
         seen = msgspec.structs.replace(seen, expects_port=expects, arguments=tuple(start[0].argv[1:]))
         health = errand.health[0] if errand and errand.health else ""
+        trial = judge(seen)
+        if trial.verdict == "failed" and limits.user.startswith("0:") and sandbox.lacks_users():
+            trial = msgspec.structs.replace(trial, remedy=_NEEDS_USERS)
         return Attempt(
-            trial=judge(seen),
+            trial=trial,
             visits=report.visits,
             health_status=report.health_status,
             command_status=report.command_status,
