@@ -187,10 +187,17 @@ def test_nothing_of_the_scratch_is_left_whatever_happens(image, tmp_path):
     ("layers", "execution", "error", "what"),
     [
         ([LAYERS[0]], {}, WrongUsage, "names nothing to start"),
+        ([LAYERS[0]], {"Entrypoint": ["/bin/none"]}, BaseUnfit, "the entrypoint /bin/none is not in the image"),
+        ([LAYERS[0]], {"Cmd": ["/etc/os-release"]}, BaseUnfit, "is not executable"),
         ([archive([item("../../etc/passwd", b"x")])], EXECUTION, HostileArchive, "leads out"),
         ([archive([item("a", link="/"), item("a/../../x", b"")])], EXECUTION, HostileArchive, "leads out"),
         ([LAYERS[0][:2000]], EXECUTION, HostileArchive, "ends in the middle"),
-        ([archive([item("b", hard="a")])], EXECUTION, HostileArchive, "not there"),
+        (
+            [archive([item("bin/app", PROGRAM, mode=0o755), item("b", hard="a")])],
+            EXECUTION,
+            HostileArchive,
+            "not there",
+        ),
     ],
 )
 def test_what_is_refused_leaves_nothing(layers, execution, error, what, tmp_path):

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from fakes.layers import archive, docker_archive
 from proa.errors import HostileArchive
+from proa.inspect.heads import look
 from proa.inspect.merge import merge_layers
 from proa.outside.access import Access
 from proa.outside.image_stream import opened_image
 from proa.outside.layer_stream import read_layers
 from proa.outside.store import Store
 from proa.pipeline.slim_layer import copy_entries, write_layer
-from proa.pipeline.slim_source import pass_by
 from proa.pipeline.slim_view import displayed, with_ways
 from proa.records.reference import Reference
 
@@ -53,7 +53,7 @@ def copied(layers, kept, *, replaced=None, ways=True, compress=False, jobs=1):
         file = docker_archive(folder / "a.tar", layers, compress=compress)
         reference = Reference(transport="docker-archive", path=str(file))
         with opened_image(reference, None, store=store, access=Access(environ={})) as opened:
-            read = read_layers(opened.layers, pass_by, place="here")
+            read = read_layers(opened.layers, look, place="here")
             merged = merge_layers([layer.entries for layer in read])
             final = with_ways(merged, {displayed(path) for path in kept}) if ways else kept
             spool = folder / "contents"

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fakes.layers import docker_archive, item
+from fakes.elf_files import Form, program
+from fakes.layers import archive, docker_archive, item
 from proa.errors import TrialFailed
 from proa.outside.store import Store
 from proa.pipeline.slim import Wish, slim
@@ -143,8 +144,8 @@ def test_scanners_see_what_is_there_and_not_what_is_gone(slimmed, image, tmp_pat
 
 
 def test_an_original_that_does_not_run_is_refused(image, tmp_path):
-    execution = {"User": "app", "Entrypoint": ["/srv/none"], "ExposedPorts": {"8080/tcp": {}}}
-    broken = docker_archive(image.parent / "broken.tar", [application_layer()], execution=execution)
+    crashing = archive([item("crash", program(Form()), mode=0o755)])
+    broken = docker_archive(image.parent / "broken.tar", [crashing], execution={"Entrypoint": ["/crash"]})
     with pytest.raises(TrialFailed, match="does not get to work here"):
         run(broken, tmp_path, f"oci:{tmp_path / 'small'}")
     assert not (tmp_path / "small").exists()
