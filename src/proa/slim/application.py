@@ -1,4 +1,4 @@
-"""What the image's author put there: files that no system package owns, outside what installing packages leaves behind."""
+"""What the image's author put there: files that no system package owns, and installing packages did not make."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from proa.slim.python import is_of_distribution
 _GENERATED = re.compile(
     r"""
     ^/(?:proc|sys|dev|run|tmp|boot)/
-    | ^/var/(?:lib/(?:dpkg|apt|apk|rpm|pam|systemd|ucf|dbus|python|shells\.state|misc|ghostscript|xml-core|sgml-base|aspell|ispell
-      |polkit-1|man-db|alternatives|ca-certificates-java|emacsen-common|doc-base|snmp|dictionaries-common|initscripts
+    | ^/var/(?:lib/(?:dpkg|apt|apk|rpm|pam|systemd|ucf|dbus|python|shells\.state|misc|ghostscript|xml-core|sgml-base
+      |aspell|ispell|polkit-1|man-db|alternatives|ca-certificates-java|emacsen-common|doc-base|snmp|dictionaries-common|initscripts
       |logrotate|urandom|usbutils|vim|update-rc\.d|binfmts)
       |cache/(?:apt|debconf|man|ldconfig|fontconfig|apk|dnf|yum)|backups|log/apt|tmp|run|lock)(?:/|$)
     | ^/etc/(?:alternatives|rc[0-6S]\.d|apt|dpkg|ssl|ca-certificates|systemd|pam\.d|cron[^/]*|init\.d|default|security

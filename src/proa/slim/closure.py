@@ -59,16 +59,17 @@ def close_tree(tree: Tree, packages: Packages, config: oci.Config, seeds: Sequen
         word for one in (*(run.entrypoint or ()), *(run.cmd or ())) for word in (one, *words(one))
     )
     growth.toolchains = toolchain_folders(tree)
+    following = _Following(growth)
+    keep_system(growth)
     keep_start(growth, config)
-    _Following(growth).all()
+    following.all()
     for seed in seeds:
         _keep_seed(growth, seed)
     keep_class_paths(growth)
     keep_application(growth)
     keep_own_modules(growth)
     keep_go_zones(growth)
-    keep_system(growth)
-    _Following(growth).all()
+    following.all()
     return growth.kept()
 
 

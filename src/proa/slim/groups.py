@@ -35,7 +35,7 @@ def group(
     groups = []
     for name, paths in members.items():
         sizes = {path: tree.entries[path].bytes if path in tree.entries else 0 for path in paths}
-        largest = sorted(paths, key=lambda path: (-sizes[path], path))  # noqa: B023 - used before the next turn
+        largest = sorted(paths, key=lambda path: (-sizes[path], path))
         total = sum(sizes.values())
         groups.append(LeftOutGroup(name=name, files=len(paths), bytes=total, paths=tuple(largest[:shown])))
     return tuple(sorted(groups, key=lambda one: (-one.bytes, -one.files, one.name)))

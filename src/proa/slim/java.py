@@ -108,9 +108,8 @@ def _class_path(growth: Growth, path: str) -> list[str]:
     if not 0 < growth.tree.entries[path].bytes <= _MOST_JAR_BYTES:
         return []
     try:
-        with growth.tree.here(path).open("rb") as stream, zipfile.ZipFile(stream) as jar:
-            with jar.open("META-INF/MANIFEST.MF") as manifest:
-                text = manifest.read(_MOST_MANIFEST_BYTES).decode("utf-8", "replace")
+        with zipfile.ZipFile(growth.tree.here(path)) as jar, jar.open("META-INF/MANIFEST.MF") as manifest:
+            text = manifest.read(_MOST_MANIFEST_BYTES).decode("utf-8", "replace")
     except (KeyError, OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile):
         return []
     return manifest_class_path(text)

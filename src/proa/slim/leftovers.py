@@ -1,4 +1,4 @@
-"""What a running program does not read: documentation, headers, static libraries, what version control and builds leave.
+"""What a running program does not read: documentation, headers, static libraries, what builds leave behind.
 
 Judged by the path alone. It holds for what is kept by the folder or the package; a file that is itself needed stays.
 """
@@ -14,7 +14,8 @@ _FOLDERS = (
     "/usr/share/pixmaps", "/usr/share/doc-base", "/usr/share/apport", "/usr/share/pkgconfig", "/usr/share/aclocal",
     "/usr/share/initramfs-tools", "/usr/share/metainfo", "/usr/share/systemtap", "/usr/share/polkit-1",
     "/usr/include", "/usr/local/include", "/usr/local/share/man", "/usr/local/share/doc", "/usr/local/man",
-    "/usr/lib/debug", "/usr/lib/ssl/misc", "/usr/lib/systemd", "/usr/lib/udev", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d",
+    "/usr/lib/debug", "/usr/lib/ssl/misc", "/usr/lib/systemd", "/usr/lib/udev", "/usr/lib/tmpfiles.d",
+    "/usr/lib/sysusers.d",
     "/usr/lib/init", "/usr/lib/lsb", "/usr/lib/modprobe.d", "/usr/lib/dpkg", "/usr/lib/apt", "/usr/share/bug",
     "/etc/apt", "/etc/dpkg", "/etc/init.d", "/etc/init", "/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly",
     "/etc/cron.weekly", "/etc/cron.monthly", "/etc/logrotate.d", "/etc/bash_completion.d", "/etc/systemd",
@@ -31,8 +32,8 @@ _IN_FOLDERS = frozenset(_FOLDERS)
 _NAMES = re.compile(
     r"""
     /\.(?:git|hg|svn|bzr)(?:/|$)
-    | /\.cache/(?:go-build|pip|uv|yarn|pnpm|node-gyp|composer|deno|typescript|electron|bazel|ccache|sccache|golangci-lint)
-      (?:/|$)
+    | /\.cache/(?:go-build|pip|uv|yarn|pnpm|node-gyp|composer|deno|typescript|electron|bazel|ccache|sccache
+      |golangci-lint)(?:/|$)
     | ^(?:/root|/home/[^/]+)/\.(?:npm|node-gyp|m2/repository|gradle/caches|ivy2|cargo/registry|cargo/git|rustup|conan2?
       |bundle/cache|gem/specs|nuget/packages|dotnet/toolResolverCache|wget-hsts|bash_history|python_history)(?:/|$)
     | /node_modules/\.cache(?:/|$)
@@ -49,7 +50,6 @@ _NAMES = re.compile(
     """,
     re.VERBOSE,
 )
-_PARTS = re.compile(r"/")
 
 
 def is_left_out(path: str) -> bool:

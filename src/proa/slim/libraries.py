@@ -25,7 +25,8 @@ _MOST_OPENED = 10_000
 _PLATFORMS = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "v7l", 21: "power9", 22: "z14", 243: "riscv64"}
 _RUNS_SHELL = frozenset({"system", "popen"})
 _LOOKS_UP = frozenset({"getaddrinfo", "gethostbyname", "gethostbyname_r", "getpwnam", "getpwnam_r", "getpwuid",
-                       "getpwuid_r", "getgrnam", "getgrgid", "getservbyname", "getgrouplist", "initgroups"})  # fmt: skip
+                       "getpwuid_r", "getgrnam", "getgrgid", "getservbyname", "getgrouplist",
+                       "initgroups"})  # fmt: skip
 _CONVERTS = frozenset({"iconv_open"})
 _USUAL_CHARSETS = ("UTF-16", "UTF-32", "UTF-7", "ISO8859-1", "ISO8859-15", "CP1252", "UNICODE", "EUC-JP", "SJIS", "GBK",
                    "GB18030", "BIG5", "EUC-KR", "KOI8-R", "IBM850")  # fmt: skip

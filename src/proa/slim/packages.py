@@ -81,7 +81,8 @@ class Packages:
         return f"{real.rstrip('/')}/{name}"
 
     def _placed(self, paths: Iterator[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        files, folders = [], []
+        files: list[str] = []
+        folders: list[str] = []
         for path in paths:
             place = self._located(path)
             entry = self._tree.entries.get(place)

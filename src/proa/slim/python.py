@@ -26,12 +26,14 @@ _NOT_RUN = re.compile(
     r"|tkinter/test|config-3[^/]*)(?:/|$)|turtle\.py$|LICENSE\.txt$|pydoc_data/topics\.py$)"
 )
 _IMPORTS = re.compile(
-    rb"(?:^|[;:\n])[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+"
+    rb"(?:^|[;:\n])[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?"
+    rb"(?:[ \t]*,[ \t]*[\w.]+"
     rb"(?:[ \t]+as[ \t]+\w+)?)*))"
 )
 _BY_NAME = re.compile(rb"(?:import_module|__import__|find_spec|importorskip|entry_points|run_module)\(\s*[\"']([\w.]+)")
 _RUNS = re.compile(
-    rb"(?:run|Popen|call|check_call|check_output|getoutput|getstatusoutput|system|popen|which|exec[lv]p?e?|spawn[lv]p?e?"
+    rb"(?:run|Popen|call|check_call|check_output|getoutput|getstatusoutput|system|popen|which|exec[lv]p?e?"
+    rb"|spawn[lv]p?e?"
     rb"|create_subprocess_(?:exec|shell)|run_process|startfile)\(\s*(?:f|r)?[\[(]?\s*(?:f|r)?[\"']([^\"'\n]{1,200})"
 )
 _STRINGS = re.compile(rb"[\"']([A-Za-z_][\w.+:/-]{1,80})[\"']")
@@ -87,12 +89,11 @@ def _keep_standard_library(growth: Growth, path: str) -> None:
     prefix = path.partition("/bin/")[0] if "/bin/" in path else path.partition("/lib/")[0]
     version = re.search(r"3\.\d+", posixpath.basename(path))
     for folder in _libraries(growth.tree):
-        if folder.startswith(f"{prefix}/lib") and (version is None or folder.endswith(version[0])):
-            if growth.once("python library", folder):
-                because = f"the standard library of {path}"
-                for below in growth.tree.below(folder):
-                    if not is_dependency(below) and not _is_not_run(growth, below, folder):
-                        growth.keep(below, "module", because)
+        is_its = folder.startswith(f"{prefix}/lib") and (version is None or folder.endswith(version[0]))
+        if is_its and growth.once("python library", folder):
+            for below in growth.tree.below(folder):
+                if not is_dependency(below) and not _is_not_run(growth, below, folder):
+                    growth.keep(below, "module", f"the standard library of {path}")
     zipped = f"{prefix}/lib/python{(version[0] if version else '3').replace('.', '')}.zip"
     growth.keep(zipped, "module", f"the standard library of {path}")
     _keep_loose(growth)
@@ -119,7 +120,7 @@ def _is_not_run(growth: Growth, path: str, folder: str) -> bool:
     inner = path[len(folder) :]
     if is_left_out(path) or _NOT_RUN.match(inner) or inner.endswith((".a", ".o", ".la")):
         return True
-    if inner.startswith("/tkinter") or inner.startswith("/lib-dynload/_tkinter"):
+    if inner.startswith(("/tkinter", "/lib-dynload/_tkinter")):
         return not _has_tk(growth)
     if "/__pycache__/" in inner:
         return _NOT_RUN.match(inner.replace("/__pycache__", "")) is not None
@@ -217,10 +218,9 @@ def keep_distribution(growth: Growth, one: Distribution, because: str) -> None:
     if not growth.once("distribution", f"{one.site} {one.name}"):
         return
     for path in one.files:
-        if not path.endswith((".opt-1.pyc", ".opt-2.pyc")) and "/../" not in path:
-            if path.startswith(f"{one.site}/") or "/bin/" not in path:
-                growth.keep(path, "module", because)
-                _keep_compiled(growth, path, because)
+        if not path.endswith((".opt-1.pyc", ".opt-2.pyc")):
+            growth.keep(path, "module", because)
+            _keep_compiled(growth, path, because)
     for wanted in one.requires:
         for other in distributions(growth).by_name.get(wanted, ()):
             keep_distribution(growth, other, f"{one.name} requires it")
@@ -247,11 +247,8 @@ def _keep_loose(growth: Growth) -> None:
             is_top = posixpath.dirname(path) == site
             if (is_top and name.endswith(".pth")) or name in ("sitecustomize.py", "usercustomize.py"):
                 growth.keep(path, "module", "the interpreter reads it when it starts")
-            elif path not in known.of_file and growth.packages.owner(path) is None and "/__pycache__" not in path:
-                if not any(f"/{part}." in path and "-info" in path for part in ("dist", "egg")) and not _belongs(
-                    known, site, path
-                ):
-                    growth.keep(path, "unsure", "no distribution says that it is its own")
+            elif path not in known.of_file and growth.packages.owner(path) is None and not _belongs(known, site, path):
+                growth.keep(path, "unsure", "no distribution says that it is its own")
 
 
 def is_of_distribution(growth: Growth, path: str) -> bool:
@@ -263,6 +260,8 @@ def is_of_distribution(growth: Growth, path: str) -> bool:
 
 def _belongs(known: Distributions, site: str, path: str) -> bool:
     """Say whether a path is below a module that a distribution has."""
+    if "/__pycache__" in path or ".dist-info" in path or ".egg-info" in path:
+        return True
     first = path[len(site) + 1 :].partition("/")[0]
     return first.partition(".")[0] in known.by_module or first in known.by_module or first.endswith("-info")
 

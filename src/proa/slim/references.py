@@ -40,7 +40,7 @@ _SHARED = frozenset(
         "/sbin",
         "/srv",
         "/sys",
-        "/tmp",
+        "/tmp",  # noqa: S108 - a path in the image
         "/usr",
         "/usr/bin",
         "/usr/games",
@@ -70,7 +70,7 @@ _SHARED = frozenset(
         "/var/mail",
         "/var/run",
         "/var/spool",
-        "/var/tmp",
+        "/var/tmp",  # noqa: S108
         "/usr/share/zoneinfo",
         "/usr/share/locale",
         "/usr/lib/locale",
@@ -119,7 +119,7 @@ def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> N
         growth.keep(path, rule, because)
         return
     growth.keep(path, rule, because)
-    if is_shared(growth, real) or is_left_out(real):
+    if is_shared(real) or is_left_out(real):
         return
     from proa.slim.environments import is_dependency_folder
 
@@ -133,7 +133,7 @@ def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> N
     growth.keep_below(real, rule, because)
 
 
-def is_shared(growth: Growth, folder: str) -> bool:
+def is_shared(folder: str) -> bool:
     """Say whether a folder holds what belongs to many: libraries of a machine, packages of a language."""
     return folder in _SHARED or bool(re.fullmatch(r"(?:/usr)?/lib/[a-z0-9_]+-linux-[a-z0-9]+", folder))
 

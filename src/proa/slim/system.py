@@ -7,7 +7,8 @@ import re
 from proa.slim.growth import Growth
 
 _FILES = {
-    "users": ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/login.defs", "/etc/subuid", "/etc/subgid"),
+    "users": ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/login.defs",
+              "/etc/subuid", "/etc/subgid"),
     "configuration": (
         "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/services", "/etc/protocols",
         "/etc/host.conf", "/etc/gai.conf", "/etc/networks", "/etc/rpc", "/etc/ethers", "/etc/mime.types",
@@ -25,9 +26,13 @@ _BECAUSE = {
 }
 _SKELETON = (
     "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/dev", "/etc", "/home", "/media", "/mnt", "/opt",
-    "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr", "/var", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local",
-    "/usr/local/bin", "/usr/share", "/var/tmp", "/var/run", "/var/lock", "/var/log", "/var/cache", "/var/lib",
-    "/var/spool", "/var/mail", "/run/lock", "/dev/shm", "/var/local", "/var/opt", "/dev/pts",
+    "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr", "/var",  # noqa: S108 - paths in the image
+    "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local",
+    "/usr/local/bin", "/usr/share",
+    "/var/tmp",  # noqa: S108
+    "/var/run", "/var/lock", "/var/log", "/var/cache", "/var/lib",
+    "/var/spool", "/var/mail", "/run/lock", "/dev/shm",  # noqa: S108
+    "/var/local", "/var/opt", "/dev/pts",
 )  # fmt: skip
 _CERTIFICATES = (
     "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
@@ -46,7 +51,7 @@ def keep_system(growth: Growth) -> None:
             growth.keep(path, "configuration", "a folder that every system has")
     for rule in ("users", "configuration", "metadata"):
         for path in _FILES[rule]:
-            growth.keep(path, rule, _BECAUSE[rule])  # type: ignore[arg-type]
+            growth.keep(path, rule, _BECAUSE[rule])
     for path in _CERTIFICATES:
         growth.keep_below(path, "certificates", "certificates that programs trust, and keys beside them")
     _keep_zones(growth)
@@ -73,7 +78,7 @@ def _keep_zones(growth: Growth) -> None:
 def _keep_locales(growth: Growth) -> None:
     wanted = {"c.utf8", "posix"}
     for name, value in growth.environment.items():
-        if name == "LANG" or name == "LANGUAGE" or name.startswith("LC_"):
+        if name in ("LANG", "LANGUAGE") or name.startswith("LC_"):
             wanted |= {re.sub(r"[^a-z0-9_.@]", "", one.lower()) for one in value.split(":")}
     has_named = any(one.split(".")[0] not in ("c", "posix", "") for one in wanted)
     for name, path in growth.tree.names(_LOCALES).items():

@@ -69,7 +69,7 @@ class Tree:
             with os.scandir(self.here(folder)) as listing:
                 for one in listing:
                     status = one.stat(follow_symlinks=False)
-                    target = os.readlink(one.path) if stat.S_ISLNK(status.st_mode) else ""
+                    target = str(Path(one.path).readlink()) if stat.S_ISLNK(status.st_mode) else ""
                     found.append((one.name, _entry(status, target)))
         except OSError as error:
             raise NotWritable(f"{folder} of the unpacked image cannot be read: {error.strerror}") from error

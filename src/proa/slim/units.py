@@ -18,7 +18,7 @@ _PROGRAMS = re.compile(r"^(?:/usr)?(?:/local)?/(?:s?bin|games)/[^/]+$")
 _LIBRARY = re.compile(r"\.so(?:\.[0-9.]+)?$")
 _NEVER = re.compile(
     r"^(?:debian|apk):(?:dpkg|apt|apk-tools|debconf|adduser|init-system-helpers|lsb-base|sysvinit-utils|systemd.*|udev"
-    r"|man-db|perl.*|libperl.*|python3.*|libpython3.*|.*-doc|.*-dev|gcc.*|g\+\+.*|cpp.*|binutils.*|libgcc-\d+-dev"
+    r"|man-db|perl.*|libperl.*|python.*|libpython.*|temurin.*|zulu.*|.*-j(?:dk|re)(?:-.*)?|.*-doc|.*-dev|gcc.*|g\+\+.*|cpp.*|binutils.*|libgcc-\d+-dev"
     r"|libc-bin|libc6|libc-l10n|locales.*|musl|glibc|alpine-baselayout.*|alpine-keys|base-files|base-passwd|tzdata"
     r"|ca-certificates.*|openjdk.*|ruby.*|libruby.*|nodejs|npm|node-.*|dictionaries-common|xkb-data|coreutils"
     r"|util-linux.*|login|passwd|procps|bsdutils|mount|libpam.*|libsemanage.*|bash|dash|gzip|tar|sed|grep|findutils"

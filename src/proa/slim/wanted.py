@@ -1,4 +1,4 @@
-"""What the user's words for what is to be kept stand for: paths, folders, patterns, packages, groups that were left out."""
+"""What the words of ``--keep`` stand for: paths, folders, patterns, packages, groups that were left out."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def _package(packages: Packages, word: str) -> str:
 
 def _hint(tree: Tree, packages: Packages, word: str) -> str:
     """Return what may have been meant."""
+    base = word.rstrip("/").rpartition("/")[2]
     if word.startswith("/"):
         folder = word.rstrip("/").rpartition("/")[0]
         while folder and not tree.is_folder(folder):
             folder = folder.rpartition("/")[0]
         names = [f"{folder}/{name}" for name in tree.names(folder or "/")][:_MOST_NAMES]
-        base = word.rstrip("/").rpartition("/")[2]
         names += [path for path in tree.paths if path.endswith(f"/{base}")][:5]
     else:
         names = list(packages.by_name)[:_MOST_NAMES]
