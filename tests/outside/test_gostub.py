@@ -50,7 +50,7 @@ def test_the_program_runs_here_whatever_the_project_is_built_for(tmp_path: Path)
     assert (found.files, found.imports) == ({"/a.go": "package a"}, {"a": ("io",)})
     argv, environment, question = run.calls[1]
     assert argv == ["go", "run", str(tmp_path / "new" / "gostub.go")]
-    expected = {"GOOS": "plan9", "GOARCH": "mips", "GOFLAGS": "", "GOTOOLCHAIN": "go1.25.1", "HOME": "/h"}
+    expected = {"GOOS": "plan9", "GOARCH": "mips", "GOFLAGS": "-trimpath", "GOTOOLCHAIN": "go1.25.1", "HOME": "/h"}
     assert expected.items() <= environment.items()
     assert json.loads(question)["units"][0]["path"] == "a"
     assert (tmp_path / "new" / "gostub.go").read_bytes().startswith(b"// Gostub")

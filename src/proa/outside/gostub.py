@@ -109,7 +109,8 @@ def write_stubs(
         file.write_bytes(source.read_bytes())
     # It runs here, whatever the project is built for, and belongs to no module.
     host = go.call(["env", "GOHOSTOS", "GOHOSTARCH"], directory=folder).text.split()
-    own = {"GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0", "GOTMPDIR": str(folder)}
+    # Empty GOFLAGS would let those of `go env -w` through.
+    own = {"GOFLAGS": "-trimpath", "GOWORK": "off", "CGO_ENABLED": "0", "GOTMPDIR": str(folder)}
     own |= dict(zip(("GOOS", "GOARCH"), host, strict=False))
     own |= {"GOTOOLCHAIN": toolchain} if toolchain and toolchain != go.version else {}
     question = _Question(units=units, exports=exports, arch=architecture)

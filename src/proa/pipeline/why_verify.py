@@ -101,8 +101,9 @@ class Verification:
         case = self._case
         asked = set(packages)
         chosen = tuple(one.import_path for one in case.packages if one.import_path in asked)
-        if missing := sorted(asked - set(chosen)):
-            raise NotInTarget(f"{case.main.name} does not import {_listed(missing)}")
+        if not chosen or asked - set(chosen):
+            missing = _listed(sorted(asked - set(chosen))) or "any package of that name"
+            raise NotInTarget(f"{case.main.name} does not import {missing}")
         if reason := self._refusal(chosen):
             return Verified(packages=chosen, findings=(_not_verified(chosen, BuildFailed(reason)),))
         before = self._before
