@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import socket
@@ -33,18 +34,22 @@ def ask(wanted: dict[str, Any]) -> dict[str, Any]:
     connection = kind("127.0.0.1", wanted["port"], timeout=30, **more)
     body = base64.b64decode(wanted["body"])
     try:
-        connection.putrequest(wanted["method"], wanted["path"], skip_accept_encoding=True, skip_host="Host" in wanted["headers"])
+        connection.putrequest(
+            wanted["method"], wanted["path"], skip_accept_encoding=True, skip_host="Host" in wanted["headers"]
+        )
         for name, value in wanted["headers"].items():
             connection.putheader(name, value)
         if body or wanted["method"] in ("POST", "PUT", "PATCH"):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders()
-        try:
+        with contextlib.suppress(OSError):  # It may say no before the end of a large body.
             connection.send(body)
-        except OSError:
-            pass  # It has said no before the end of a large body.
         answer = connection.getresponse()
-        return {"status": answer.status, "headers": answer.getheaders(), "body": base64.b64encode(answer.read()).decode()}
+        return {
+            "status": answer.status,
+            "headers": answer.getheaders(),
+            "body": base64.b64encode(answer.read()).decode(),
+        }
     except (OSError, http.client.HTTPException) as error:
         return {"status": 0, "headers": [], "body": base64.b64encode(type(error).__name__.encode()).decode()}
     finally:

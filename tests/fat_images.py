@@ -9,7 +9,6 @@ so a second run only links blobs. Needs root, mmdebstrap, overlay mounts and Deb
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
@@ -22,7 +21,6 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -139,7 +137,7 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 def _contexts(context: Path) -> dict[str, Path]:
     """Return the folders that COPY reads: the image's own, and the Go SDK of this machine."""
     found: dict[str, Path] = {"": context}
-    if 'from=golang' in (context / "Dockerfile").read_text():
+    if "from=golang" in (context / "Dockerfile").read_text():
         if shutil.which("go") is None:
             pytest.skip("real: go is not on PATH")
         said = subprocess.run(["go", "env", "GOROOT"], cwd="/", capture_output=True, text=True, check=True)
@@ -151,19 +149,31 @@ def _step(built: Building, word: str, rest: str, workshop: Workshop) -> Building
     config = dict(built.config)
     match word:
         case "FROM":
-            layer = _cached(_key(built.key, *_MIRRORS, *_AS_DOCKER_HAS_IT.values()), workshop, lambda upper: _debian(upper))
+            layer = _cached(_key(built.key, *_MIRRORS, *_AS_DOCKER_HAS_IT.values()), workshop, _debian)
             return replace(_with_layer(built, layer, "debuerreotype bookworm"), environment={"PATH": _PATH})
         case "ENV":
             pairs = dict(pair.split("=", 1) for pair in shlex.split(rest))
             return _with_history(replace(built, environment={**built.environment, **pairs}), f"ENV {rest}")
         case "RUN":
-            key = _key(built.key, "RUN", rest, json.dumps(built.environment), config.get("WorkingDir", "/"), config.get("User", ""))
+            key = _key(
+                built.key,
+                "RUN",
+                rest,
+                json.dumps(built.environment),
+                config.get("WorkingDir", "/"),
+                config.get("User", ""),
+            )
             layer = _cached(key, workshop, lambda upper: _run(upper, rest, built, workshop))
             return _with_layer(replace(built, key=key), layer, f"RUN /bin/sh -c {rest} # buildkit")
         case "COPY":
             copy = _copy_words(rest)
             source = workshop.contexts[copy.context]
-            key = _key(built.key, "COPY", rest, *(_content(source / path.strip("/"), source=copy.context) for path in copy.sources))
+            key = _key(
+                built.key,
+                "COPY",
+                rest,
+                *(_content(source / path.strip("/"), source=copy.context) for path in copy.sources),
+            )
             layer = _cached(key, workshop, lambda upper: _copy(upper, copy, source, config.get("WorkingDir", "/")))
             return _with_layer(replace(built, key=key), layer, f"COPY {rest} # buildkit")
         case "WORKDIR":
@@ -278,7 +288,9 @@ def _trust(folder: Path) -> dict[str, str]:
     if java.exists():
         shutil.copy(java, folder / "cacerts")
         settings["MAVEN_OPTS"] = "-Djavax.net.ssl.trustStore=/mnt/cacerts"
-    proxy = {name: os.environ[name] for name in ("GOPROXY", "http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    proxy = {
+        name: os.environ[name] for name in ("GOPROXY", "http_proxy", "https_proxy", "no_proxy") if name in os.environ
+    }
     return {**settings, **proxy}
 
 
@@ -297,7 +309,7 @@ def _copy_words(rest: str) -> _Copy:
 
 
 def _copy(upper: Path, copy: _Copy, source: Path, directory: str) -> None:
-    target = upper / os.path.join(directory, copy.target).strip("/")
+    target = upper / str(Path(directory) / copy.target).strip("/")
     for path in copy.sources:
         origin = source / path.strip("/")
         if origin.is_dir():
@@ -361,7 +373,9 @@ def _compress(plain: Any, workshop: Workshop) -> Layer:
 def unpack_layer(blob: Path, folder: Path) -> None:
     """Unpack a gzip layer as a lower folder of overlay mounts."""
     folder.mkdir()
-    subprocess.run(["tar", "-xpzf", blob, "-C", folder, "--xattrs", "--xattrs-include=*", "--numeric-owner"], check=True)
+    subprocess.run(
+        ["tar", "-xpzf", blob, "-C", folder, "--xattrs", "--xattrs-include=*", "--numeric-owner"], check=True
+    )
     for mark in [*folder.rglob(".wh.*")]:
         hidden = mark.with_name(mark.name.removeprefix(".wh."))
         mark.unlink()
@@ -399,7 +413,9 @@ def _write_layout(name: str, built: Building, workshop: Workshop, into: Path) ->
         "history": list(built.history),
     }  # fmt: skip
     oci = "application/vnd.oci.image"
-    layers = [{"mediaType": f"{oci}.layer.v1.tar+gzip", "digest": layer.digest, "size": layer.size} for layer in built.layers]
+    layers = [
+        {"mediaType": f"{oci}.layer.v1.tar+gzip", "digest": layer.digest, "size": layer.size} for layer in built.layers
+    ]
     manifest = {
         "schemaVersion": 2, "mediaType": f"{oci}.manifest.v1+json",
         "config": put(config, f"{oci}.config.v1+json"), "layers": layers,

@@ -73,7 +73,9 @@ def unpacked(layout: Path, scratch: Path) -> Iterator[Path]:
         lowers.append(str(folder / str(number)))
     for name in ("upper", "work", "rootfs"):
         (folder / name).mkdir()
-    options = f"lowerdir={':'.join(reversed([*lowers, str(folder / 'empty')]))},upperdir={folder}/upper,workdir={folder}/work"
+    options = (
+        f"lowerdir={':'.join(reversed([*lowers, str(folder / 'empty')]))},upperdir={folder}/upper,workdir={folder}/work"
+    )
     (folder / "empty").mkdir()
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, folder / "rootfs"], check=True)
     try:
@@ -104,7 +106,10 @@ def started(folder: Path, config: Any) -> Iterator[int]:
     name = f"fat-{os.getpid()}-{folder.name}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            ["runc", "run", "--bundle", folder, "--pid-file", folder / "pid", name], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            ["runc", "run", "--bundle", folder, "--pid-file", folder / "pid", name],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         try:
             yield _process_id(folder, process)
@@ -186,7 +191,12 @@ def ask_unpacked(folder: Path, layout: Path, asks: Sequence[Ask], *, port: int) 
 
 def _answer(said: dict[str, Any]) -> Answer:
     body = base64.b64decode(said["body"])
-    kept = tuple((name, value) for name, value in said["headers"] if name.lower() not in ("date", "keep-alive", "connection"))
+    kept = tuple(
+        (name, value) for name, value in said["headers"] if name.lower() not in ("date", "keep-alive", "connection")
+    )
     return Answer(
-        status=said["status"], headers=kept, body_sha256=hashlib.sha256(body).hexdigest(), start=body[:160].decode(errors="replace")
+        status=said["status"],
+        headers=kept,
+        body_sha256=hashlib.sha256(body).hexdigest(),
+        start=body[:160].decode(errors="replace"),
     )

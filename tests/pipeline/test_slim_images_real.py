@@ -1,0 +1,61 @@
+"""Real fat images of five kinds, made small by `proa slim`, answer 200 requests as they did; few of them were traced.
+
+The first run builds the images from Debian's packages and the registries, and takes minutes; later ones find them in
+the cache of `fat_images`.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import fat_images
+import fat_requests
+from fat_slimming import LESS, Compared, compare, proa
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+SOUGHT = {
+    "go": "libc6",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "python": "python3.11-minimal",
+    "java": "openjdk-17-jre-headless",
+}
+"""A package of Debian that the image cannot be without."""
+
+
+@pytest.fixture(scope="module", params=fat_images.NAMES)
+def compared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    fat_images.need_root()
+    return compare(request.param, tmp_path_factory.mktemp(f"fat-{request.param}"))
+
+
+def test_slimmed_image_is_smaller_by_what_was_promised(compared: Compared) -> None:
+    assert compared.less >= LESS[compared.name], (
+        f"{compared.name}: {compared.less:.1%} smaller, in {compared.seconds:.0f} s"
+    )
+    assert compared.less_unpacked >= LESS[compared.name]
+
+
+def test_200_requests_are_answered_as_by_the_original(compared: Compared) -> None:
+    """Most were never traced: the runs ask a route or two of each image, and no test command is given."""
+    assert len(compared.asks) >= fat_requests.COUNT
+    assert sum(run["requests"] for run in compared.record["runs"]) <= fat_requests.COUNT // 2
+    assert len({answer.status for answer in compared.before}) > 5
+    assert compared.differences() == []
+
+
+def test_inspect_finds_nothing_missing_in_the_slimmed_image(compared: Compared) -> None:
+    said = json.loads(proa("inspect", f"oci:{compared.slimmed}:latest", "--format", "json", environ={}))
+    assert [finding for finding in said["findings"] if finding["severity"] == "error"] == []
+    assert len(said["layers"]) == 1
+    assert said["wasted_bytes"] == 0
+
+
+def test_package_database_of_the_slimmed_image_lists_what_is_kept(compared: Compared) -> None:
+    named = {line.split()[0] for line in compared.packages}
+    assert all(line.endswith(" installed") for line in compared.packages)
+    assert {SOUGHT[compared.name], "base-files", "libc6"} <= named
+    assert "gcc-12" not in named
