@@ -14,7 +14,7 @@ _TOP = 10
 _MOST_REFERENCES = 12
 _KNOWN = {
     "source": "imports from the source, bytes from the program",
-    "binary": "from the program alone",
+    "binary": "references and bytes from the program alone",
     "record": "from the image and what was written down with it",
 }
 

@@ -29,6 +29,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     """Those that would shrink or go, the largest first."""
     shared_bytes: int
     """What the packages reach, and others too."""
+    is_last_lookup: bool = False
+    """Nobody known would look methods up by name any more, and the linker might leave many more out."""
 
 
 class Reachability:
@@ -202,7 +204,12 @@ class Reachability:
             bytes=int(losses.sum()),
             packages=self._by_package(losses),
             shared_bytes=self._shared(gone, lost, sizes),
+            is_last_lookup=self._is_looked_up and self._ends_lookups(reached, gone),
         )
+
+    def _ends_lookups(self, reached: Any, gone: Any) -> bool:
+        lookups = self.graph.lookups
+        return bool(self.reached[lookups].any()) and not bool((reached & ~gone)[lookups].any())
 
     def _strays_of(self, reached: Any, removed: Collection[int]) -> Any:
         import numpy as np
@@ -272,6 +279,11 @@ class Reachability:
         live = np.concatenate(
             [self.reached[sources], self.reached[graph.method_sources], self.reached[graph.inlined_in]]
         )
+        # An instance of somebody's generic function refers to the types it was made for, whoever made it.
+        generic = np.zeros(graph.count, bool)
+        generic[[i for i, name in enumerate(graph.names) if "[" in name]] = True
+        generic[[node for node, name in graph.symbols.items() if "[" in name]] = True
+        live &= ~np.concatenate([generic[sources], generic[graph.method_sources], generic[graph.inlined_in]])
         pairs = pairs[:, live & (pairs[0] >= 0) & (pairs[1] >= 0) & (pairs[0] != pairs[1])]
         keys = np.unique(pairs[0].astype("i8") * (self.wide + 1) + pairs[1])
         names = {number: name for name, number in graph.packages.items()}

@@ -569,10 +569,19 @@ class _Reading:
         """Return who calls reflection's lookups of methods; those in reflect itself only pass the name on."""
         import numpy as np
 
-        names = self.binary.names
-        wanted = [i for i, name in enumerate(names) if name in _LOOKUPS]
-        found = np.unique(self.code.callers[np.isin(self.code.callees, wanted)])
-        return np.array([i for i in found.tolist() if not names[i].startswith(("reflect.", "internal/"))], "i8")
+        names, found = self.binary.names, []
+        wanted = {i: _LOOKUPS[name] for i, name in enumerate(names) if name in _LOOKUPS}
+        rows = np.flatnonzero(np.isin(self.code.callees, list(wanted)))
+        for row in rows.tolist():
+            caller, constant = int(self.code.callers[row]), wanted[int(self.code.callees[row])]
+            if names[caller].startswith(("reflect.", "internal/")):
+                continue
+            at = self.elf.offset_of(int(self.code.call_addresses[row]))
+            before = bytes(self.elf.data[max(0, at - _ARGUMENT_BYTES) : at])
+            # The linker sees a name that is written there, and keeps methods of that name only.
+            if not (self.elf.machine == gocode.EM_X86_64 and constant and constant in before):
+                found.append(caller)
+        return np.unique(np.array(found, "i8"))
 
 
 def _is_init(function: str) -> bool:
@@ -580,4 +589,12 @@ def _is_init(function: str) -> bool:
     return tail == "init" or tail.startswith("init.")
 
 
-_LOOKUPS = ("reflect.Value.Method", "reflect.Value.MethodByName", "reflect.(*rtype).Method")
+_LOOKUPS = {
+    "reflect.Value.Method": b"",
+    "reflect.Value.MethodByName": b"\x48\x8d\x3d",
+    "reflect.(*rtype).Method": b"",
+    "reflect.(*rtype).MethodByName": b"\x48\x8d\x1d",
+}
+"""Lookups of methods, and how the address of a constant name is made before the call (amd64: LEA to DI or BX)."""
+_ARGUMENT_BYTES = 48
+"""How far before a call its arguments are made (arbitrary)."""

@@ -36,8 +36,9 @@ def reasons(asked: Asked, reachability: Reachability, imports: Imports | None) -
     """Return the ways to what was asked for, and what would go with it."""
     nodes = nodes_of(asked, reachability)
     references = _references(nodes, reachability)
-    packages = asked.packages or tuple(dict.fromkeys(_owners(nodes, reachability)))
     edges, root = _edges(reachability, imports)
+    packages = asked.packages or tuple(dict.fromkeys(_owners(nodes, reachability)))
+    packages = tuple(root if one == MAIN else one for one in packages)
     chain = shortest_way(root, packages, edges)
     if imports is None and (asked.subject == "symbol" or not chain):
         chain = _collapsed(references, nodes, reachability) or chain

@@ -23,6 +23,12 @@ from proa.records.evidence import Finding
 from proa.records.why import Why
 
 _MOST_EXCLUSIVE = 100
+_LOOKUP = Finding(
+    id="why.reflection",
+    severity="info",
+    message="without it nobody known looks methods up by name; then the linker may leave out many more bytes",
+    hint="`proa tune deadcode` measures that, and names everybody who keeps methods",
+)
 _REFUSED = ("inspect.packed", "inspect.obfuscated", "inspect.old-go")
 
 
@@ -74,6 +80,8 @@ def _explained(program: Executable, file: Path, ask: Ask, bench: Bench) -> Why:
     bench.say("following references")
     reachability = _reachability(program, names, is_counted=symbols is None and names is not None)
     found = reasons(asked, reachability, source.imports if source else None)
+    if found.loss.is_last_lookup:
+        told = (*told, _LOOKUP)
     why = _why(ask, asked, own=own, found=found, source=source, told=told)
     return _verified(why, asked, source, bench) if ask.should_verify and source else why
 
