@@ -105,8 +105,11 @@ _PACKS_STRINGS = (b"Go buildinf:", b"/rustc/")
 _LIBRARY = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{1,120}\.so(?![A-Za-z0-9_])")
 
 
-def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> None:
-    """Keep a file that is named; of a folder what is in it, where that is its own and bounded."""
+def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str, *, is_meant: bool = False) -> None:
+    """Keep a file that is named; of a folder what is in it, where that is its own and bounded.
+
+    ``is_meant``: the author or a configuration names it, so documentation counts as well: a web server may show it.
+    """
     real = growth.tree.real(path)
     if real is None or real == "/":
         return
@@ -119,7 +122,7 @@ def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> N
         growth.keep(path, rule, because)
         return
     growth.keep(path, rule, because)
-    if is_shared(real) or is_left_out(real):
+    if is_shared(real) or (is_left_out(real) and not is_meant):
         return
     from proa.slim.environments import is_dependency_folder
 
@@ -130,7 +133,7 @@ def keep_reference(growth: Growth, path: str, rule: KeepRule, because: str) -> N
         files, bytes_ = files + 1, bytes_ + growth.tree.entries[below].bytes
         if files > _MOST_FOLDER_FILES or bytes_ > _MOST_FOLDER_BYTES:
             return
-    growth.keep_below(real, rule, because)
+    growth.keep_below(real, rule, because, all_of_it=is_meant)
 
 
 def is_shared(folder: str) -> bool:
@@ -154,9 +157,10 @@ def keep_from_text(growth: Growth, path: str) -> None:
     text = growth.tree.read(path, _MOST_TEXT_BYTES)
     if b"\0" in text[:8192]:
         return
+    is_meant = path.startswith("/etc/") or growth.packages.owner(path) is None
     for found in dict.fromkeys(paths_in_text(text)):
         if growth.tree.real(found) is not None:
-            keep_reference(growth, found, "reference", f"{path} names it")
+            keep_reference(growth, found, "reference", f"{path} names it", is_meant=is_meant)
     if b".so" in text:
         names = {match.decode("ascii") for match in _LIBRARY.findall(text)}
         for name in sorted(names):

@@ -110,7 +110,7 @@ def keep_named(growth: Growth, path: str, rule: KeepRule, because: str) -> None:
     """Keep a file that is named, or a folder: its own, small contents as well, unless the system shares it."""
     from proa.slim.references import keep_reference
 
-    keep_reference(growth, path, rule, because)
+    keep_reference(growth, path, rule, because, is_meant=True)
 
 
 def search(growth: Growth, word: str) -> Iterator[str]:
