@@ -147,5 +147,5 @@ def test_an_original_that_does_not_run_is_refused(image, tmp_path):
     crashing = archive([item("crash", program(Form()), mode=0o755)])
     broken = docker_archive(image.parent / "broken.tar", [crashing], execution={"Entrypoint": ["/crash"]})
     with pytest.raises(TrialFailed, match="does not get to work here"):
-        run(broken, tmp_path, f"oci:{tmp_path / 'small'}")
+        run(broken, tmp_path, f"oci:{tmp_path / 'small'}", overrides={"trial": {"start_timeout_s": 2.0}})
     assert not (tmp_path / "small").exists()
