@@ -427,7 +427,12 @@ class _Reading:
         private = self.more.private_fields if self.more else []
         of_types = self.is_type[sources]
         public = of_types & ~np.isin(places, np.array(private, "i8"))
-        return initial, (sources[public], targets[public])
+        sources, targets = sources[public], targets[public]
+        inner = self.is_type[targets]
+        return initial, (
+            np.concatenate([sources, self.shadow[sources[inner]]]),
+            np.concatenate([targets, self.shadow[targets[inner]]]),
+        )
 
     def _are_interfaces(self, count: int) -> Any:
         """Say of each node whether it is an interface's type: what is in an interface never has such a type."""
@@ -558,8 +563,8 @@ class _Reading:
         named = np.zeros(count, "i8")
         if self.is_counted:
             named[: self.functions] = self.function_symbols
-            sizes = [_ENTRY_BYTES + 1 + len(name.encode()) for name in self.symbol_names]
-            np.add.at(named, self._node_at(self.symbol_addresses), np.array(sizes, "i8"))
+            rows = [_ENTRY_BYTES + 1 + len(name.encode()) for name in self.symbol_names]
+            np.add.at(named, self._node_at(self.symbol_addresses), np.array(rows, "i8"))
         shadows = np.zeros(len(self.types.addresses), "i8")
         code = np.concatenate([own, np.zeros(count - self.functions, "i8")])
         sizes = np.concatenate([own + self.record_bytes, data, *self.meta, shadows])
