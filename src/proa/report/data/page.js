@@ -493,7 +493,7 @@ function drawPlace() {
   for (let one = state.at; one; one = one.up) way.unshift(one);
   fill(byId("crumbs"), ...way.map((one, number) => {
     const item = make("li"), isHere = number === way.length - 1;
-    const text = number ? plain(label(one)) : "All";
+    const name = number ? plain(label(one)) : "All", text = name.length > 90 ? `${name.slice(0, 89)}\u2026` : name;
     if (isHere) item.append(make("span", "", text, {"aria-current": "location"}));
     else {
       const button = make("button", "crumb", text, {type: "button"});
