@@ -235,7 +235,7 @@ class Reachability:
 
         graph = self.graph
         owners = graph.owners.copy()
-        sources = np.repeat(np.arange(graph.count), np.diff(graph.first_edge))
+        sources = np.repeat(np.arange(graph.count, dtype="i4"), np.diff(graph.first_edge))
         for _ in range(4):
             free = (owners[graph.targets] < 0) & (owners[sources] >= 0)
             rows = np.flatnonzero(free)[::-1]
@@ -266,7 +266,7 @@ class Reachability:
         import numpy as np
 
         graph, owners = self.graph, self.owners_of_all
-        sources = np.repeat(np.arange(graph.count), np.diff(graph.first_edge))
+        sources = np.repeat(np.arange(graph.count, dtype="i4"), np.diff(graph.first_edge))
         pairs = np.stack(
             [
                 np.concatenate([owners[sources], owners[graph.method_sources], graph.owners[graph.inlined_in]]),

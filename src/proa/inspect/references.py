@@ -19,6 +19,7 @@ import msgspec
 
 from proa.inspect.attribution import Layers, Names, until_next
 from proa.inspect.attribution_go import GoAttribution, holding, is_carrier, text_at
+from proa.inspect.compression import forget
 from proa.inspect.modules import owner_of
 from proa.outside import gocode, gotypes
 from proa.outside.executables import SymbolTable
@@ -144,8 +145,10 @@ class _Reading:
         self._read_types()
         self._read_code()
         self._read_pointers()
+        forget(self.elf.data, 0, len(self.elf.data))
         self._cut()
         self._read_tables()
+        forget(self.elf.data, 0, len(self.elf.data))
         first_shadow = self.base
         count = first_shadow + len(self.types.addresses)
         self.type_nodes = self._node_at(self.type_addresses)
@@ -162,6 +165,7 @@ class _Reading:
             np.concatenate([one.astype("i4") for one in column]) for column in zip(*self.edges, strict=True)
         )
         self.edges.clear()
+        forget(self.elf.data, 0, len(self.elf.data))
         order = sources.argsort(kind="stable")
         targets = targets[order]
         edge = np.concatenate([[0], np.bincount(sources, minlength=count).cumsum()]).astype("i4")
