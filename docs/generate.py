@@ -32,6 +32,7 @@ from proa.records.shipment import Shipment
 from proa.records.slimming import Slimming
 from proa.records.trial import Trial
 from proa.records.tuning import Deadcode, SizeTuning, TagTuning
+from proa.records.why import Why
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 _EXITS = {
@@ -232,6 +233,7 @@ def pages() -> dict[Path, str]:
     schemas["image-anatomy"] = tuning_schema(ImageAnatomy, "What `proa inspect IMAGE --format json` prints.")
     schemas["slimming"] = tuning_schema(Slimming, "What `proa slim --format json` prints.")
     schemas["binary-anatomy"] = record_schema(BinaryAnatomy, "What `proa inspect FILE --format json` prints.")
+    schemas["why"] = record_schema(Why, "What `proa why --format json` prints.")
     schemas["difference"] = record_schema(Difference, "What `proa diff --format json` prints.")
     schemas |= {"shipment": shipment_schema(), "shipments": shipments_schema()}
     written = {

@@ -98,8 +98,8 @@ def _path(chain: tuple[str, ...], places: Mapping[str, str]) -> Iterator[str]:
 
 
 def _places(why: Why) -> dict[str, str]:
-    """Return where each package of the chain imports the next one, by its name."""
-    return {one.package: f"{one.file}:{one.line}" for one in why.evidence}
+    """Return where each package of the chain imports the next one, by its name: the file's folder is the package's."""
+    return {one.package: f"{one.file.rpartition('/')[2]}:{one.line}" for one in why.evidence}
 
 
 def _bytes(why: Why) -> Iterator[str]:
