@@ -27,6 +27,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """The Go files that are compiled, absolute."""
     importers: tuple[tuple[str, ...], ...] = ()
     """The files of each package that imports it: what they name of it is kept."""
+    callers: tuple[str, ...] = ()
+    """The files of all that import it, by whatever way: the methods they name are kept."""
+    methods: tuple[str, ...] = ()
+    """Methods that are kept, whoever names them."""
     import_map: dict[str, str] = {}
     """Import paths as they are written, and the packages they mean, where those differ (vendored)."""
     version: str = ""

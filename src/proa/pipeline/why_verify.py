@@ -9,6 +9,7 @@ and never run. Why it is done so: ``docs/decisions/0021-the-import-stubbed-out.m
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
@@ -45,6 +46,8 @@ _FAILURES = (BuildFailed, LockBroken, ModuleMissing, NeedsC, ToolFailed, WrongCo
 """What a stub may be the cause of; a full disk is not."""
 _ALWAYS = ("runtime", "runtime/cgo", "runtime/race", "runtime/msan", "runtime/asan")
 """The linker itself names what is in them. Source: cmd/go/internal/load, LinkerDeps."""
+_MISSING = re.compile(r"\(missing method (\w+)\)")
+"""What the compiler says of a type that an interface does not fit. Source: go/types, missingMethodCause."""
 _WITH_C = (".c", ".cc", ".cpp", ".cxx", ".m", ".f", ".F", ".for", ".f90", ".S", ".swig", ".swigcxx", ".syso")
 
 
@@ -111,8 +114,7 @@ class Verification:
         failures: list[ProaError] = []
         for depth in _DEPTHS:
             try:
-                changed, imports = self._changed(chosen, depth)
-                after = self._link("without", changed)
+                after, imports = self._without(chosen if depth == "bodies" else self._with_exclusive(chosen), depth)
             except _FAILURES as error:
                 failures.append(error)
                 continue
@@ -127,6 +129,19 @@ class Verification:
             )
         # The first says most: those after it are coarser tries of the same.
         return Verified(packages=chosen, before_bytes=before.bytes, findings=(_not_verified(chosen, failures[0]),))
+
+    def _without(self, chosen: Sequence[str], depth: Depth) -> tuple[_Link, tuple[str, ...]]:
+        """Link with stubs; the compiler says which methods an interface of somebody else's asks for."""
+        methods: set[str] = set()
+        while True:
+            changed, imports = self._changed(chosen, depth, methods)
+            try:
+                return self._link("without", changed), imports
+            except BuildFailed as error:
+                missing = set(_MISSING.findall(error.output)) - methods
+                if not missing or depth != "named":
+                    raise
+                methods |= missing
 
     @cached_property
     def _before(self) -> _Link:
@@ -145,7 +160,9 @@ class Verification:
         stuck = [path for path in chosen if path in needed]
         return f"no Go program runs without {_listed(stuck)}: the runtime is made of it" if stuck else ""
 
-    def _changed(self, chosen: Sequence[str], depth: Depth) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
+    def _changed(
+        self, chosen: Sequence[str], depth: Depth, methods: Collection[str] = ()
+    ) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
         """Return changed files by the path they stand for, and what is imported by them still."""
         case = self._case
         if depth == "bodies":
@@ -158,7 +175,10 @@ class Verification:
         )
         stubs = write_stubs(
             # Importers first: what they do not name any more goes as well.
-            [self._unit(case.by_path[path], exports, keeps_all=depth == "declared") for path in reversed(chosen)],
+            [
+                self._unit(case.by_path[path], exports, methods, keeps_all=depth == "declared")
+                for path in reversed(chosen)
+            ],
             exports=exports.files,
             architecture=case.platform.architecture,
             folder=case.folder / "gostub",
@@ -172,17 +192,42 @@ class Verification:
             changed |= dict.fromkeys(_of_bodies(case.by_path[path], stubs.imports.get(path, ())))
         return changed, tuple(sorted({one for paths in stubs.imports.values() for one in paths} - set(chosen)))
 
-    def _unit(self, package: Package, exports: Exports, *, keeps_all: bool) -> Unit:
+    def _unit(self, package: Package, exports: Exports, methods: Collection[str], *, keeps_all: bool) -> Unit:
         packages, modules = self._case.packages, self._case.modules
         version = next((one.go_version for one in modules if one.path == package.module and one.go_version), "")
         return Unit(
             path=package.import_path,
             files=tuple(source_files(package)),
             importers=tuple(tuple(source_files(one)) for one in packages if package.import_path in one.imports),
+            callers=() if keeps_all else self._callers(package),
+            methods=tuple(sorted(methods)),
             import_map=exports.maps.get(package.import_path, {}),
             version=f"go{version}" if version else "",
             keeps_all=keeps_all,
         )
+
+    def _with_exclusive(self, chosen: Collection[str]) -> tuple[str, ...]:
+        """Return packages and all that are imported by way of them alone: of those no more is left than types."""
+        by_path = self._case.by_path
+        waiting = [self._case.main.import_path, *_ALWAYS]
+        reached = {"unsafe", *chosen}
+        while waiting:
+            path = waiting.pop()
+            if path not in reached and path in by_path:
+                reached.add(path)
+                waiting += by_path[path].imports
+        return tuple(path for path in by_path if path in chosen or path not in reached)
+
+    def _callers(self, package: Package) -> tuple[str, ...]:
+        """Return the files of all packages that import one, by whatever way."""
+        reaching = {package.import_path}
+        files: list[str] = []
+        # Dependencies come before their importers.
+        for one in self._case.packages:
+            if not reaching.isdisjoint(one.imports):
+                reaching.add(one.import_path)
+                files += source_files(one)
+        return tuple(files)
 
     def _link(self, name: str, changed: Mapping[str, bytes | None]) -> _Link:
         case, plan = self._case, self._case.work.plan

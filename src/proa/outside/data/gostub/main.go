@@ -28,6 +28,8 @@ type unit struct {
 	Path      string            `json:"path"`
 	Files     []string          `json:"files"`     // absolute, those that are compiled
 	Importers [][]string        `json:"importers"` // the files of packages that import it
+	Callers   []string          `json:"callers"`   // the files of all that import it by whatever way
+	Methods   []string          `json:"methods"`   // that are kept, whoever names them
 	ImportMap map[string]string `json:"import_map"`
 	Version   string            `json:"version"` // of the language: go1.24
 	KeepsAll  bool              `json:"keeps_all"`
@@ -79,6 +81,7 @@ type stub struct {
 	decls   map[types.Object]place
 	methods map[types.Object][]place
 	hidden  map[string]bool // unexported methods that an interface of the package asks for
+	called  map[string]bool // methods that others name
 	kept    map[ast.Node]string
 	done    map[types.Object]bool
 	imports map[*ast.File]map[imported]bool
@@ -106,7 +109,7 @@ func stubbed(one unit, question asked, changed map[string]string) (
 	}()
 	s := &stub{
 		unit: one, fset: token.NewFileSet(), written: map[string]string{},
-		decls: map[types.Object]place{}, methods: map[types.Object][]place{}, hidden: map[string]bool{},
+		decls: map[types.Object]place{}, methods: map[types.Object][]place{}, hidden: map[string]bool{}, called: map[string]bool{"Error": true},
 		kept: map[ast.Node]string{}, done: map[types.Object]bool{}, imports: map[*ast.File]map[imported]bool{},
 	}
 	for from, to := range one.ImportMap {
@@ -241,6 +244,12 @@ func (s *stub) keepRoots(changed map[string]string) {
 			takesAll = s.mentioned(name, changed, wanted) || takesAll
 		}
 	}
+	for _, name := range s.Methods {
+		s.called[name] = true
+	}
+	for _, name := range s.Callers {
+		s.noteCalls(name, changed)
+	}
 	scope := s.pkg.Scope()
 	for _, name := range scope.Names() {
 		isMain := s.pkg.Name() == "main" && name == "main"
@@ -311,6 +320,31 @@ func (s *stub) mentioned(name string, changed map[string]string, wanted map[stri
 		return true
 	})
 	return false
+}
+
+// noteCalls notes the methods that a file calls, or asks for in an interface.
+func (s *stub) noteCalls(name string, changed map[string]string) {
+	var source any
+	if text, ok := changed[name]; ok {
+		source = text
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+	if err != nil {
+		return
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.SelectorExpr:
+			s.called[node.Sel.Name] = true
+		case *ast.InterfaceType:
+			for _, method := range node.Methods.List {
+				for _, name := range method.Names {
+					s.called[name.Name] = true
+				}
+			}
+		}
+		return true
+	})
 }
 
 func (s *stub) need(object types.Object) {
@@ -394,7 +428,7 @@ func (s *stub) keepMethods() {
 	for object := range s.done {
 		for _, method := range s.methods[object] {
 			name := method.decl.(*ast.FuncDecl).Name.Name
-			if ast.IsExported(name) || s.hidden[name] {
+			if (ast.IsExported(name) && (s.called[name] || s.KeepsAll)) || s.hidden[name] {
 				s.keepFunction(method)
 			}
 		}
