@@ -149,8 +149,10 @@ def _step(built: Building, word: str, rest: str, workshop: Workshop) -> Building
     config = dict(built.config)
     match word:
         case "FROM":
-            layer = _cached(_key(built.key, *_MIRRORS, *_AS_DOCKER_HAS_IT.values()), workshop, _debian)
-            return replace(_with_layer(built, layer, "debuerreotype bookworm"), environment={"PATH": _PATH})
+            key = _key(built.key, *_MIRRORS, *_AS_DOCKER_HAS_IT.values())
+            layer = _cached(key, workshop, _debian)
+            built = _with_layer(replace(built, key=key), layer, "debuerreotype bookworm")
+            return replace(built, environment={"PATH": _PATH})
         case "ENV":
             pairs = dict(pair.split("=", 1) for pair in shlex.split(rest))
             return _with_history(replace(built, environment={**built.environment, **pairs}), f"ENV {rest}")

@@ -350,7 +350,7 @@ def python() -> list[Ask]:
     ]
     asks += gets(
         "/picture/8/NONE",
-        "/picture/8/PDF",
+        "/picture/8/EPS",
         "/matrix/2",
         "/matrix/5",
         "/matrix/40",

@@ -28,6 +28,8 @@ _CAPABILITIES = [
     )
 ]  # fmt: skip
 """Source: docker, oci/caps/defaults.go."""
+_VOLATILE = ("date", "keep-alive", "connection")
+"""Besides, the order in Allow is chance where a program keeps methods as a set, as Flask does."""
 _CLIENT = Path(__file__).with_name("fat_client.py")
 
 
@@ -192,7 +194,9 @@ def ask_unpacked(folder: Path, layout: Path, asks: Sequence[Ask], *, port: int) 
 def _answer(said: dict[str, Any]) -> Answer:
     body = base64.b64decode(said["body"])
     kept = tuple(
-        (name, value) for name, value in said["headers"] if name.lower() not in ("date", "keep-alive", "connection")
+        (name, ", ".join(sorted(value.split(", "))) if name.lower() == "allow" else value)
+        for name, value in said["headers"]
+        if name.lower() not in _VOLATILE
     )
     return Answer(
         status=said["status"],

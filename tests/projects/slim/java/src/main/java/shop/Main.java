@@ -61,18 +61,18 @@ public final class Main {
             int id = Integer.parseInt(context.pathParam("id"));
             var found = products().stream().filter(product -> product.id() == id).findFirst();
             if (found.isPresent()) context.json(found.get());
-            else context.status(404).json(Map.of("error", "no such product"));
+            else context.status(404).json(words("error", "no such product"));
         });
         app.post("/orders", context -> {
             var order = context.bodyAsClass(Order.class);
             if (order.items() == null) {
-                context.status(422).json(Map.of("error", "items is missing"));
+                context.status(422).json(words("error", "items is missing"));
                 return;
             }
             var all = products();
             double total = 0;
             for (var line : order.items()) total += all.get(line.id() - 1).price() * line.count();
-            context.status(201).json(Map.of("total", total));
+            context.status(201).json(words("total", total));
         });
         app.get("/formats/{name}", context -> {
             try {
@@ -86,18 +86,18 @@ public final class Main {
         });
         app.get("/time/<zone>", context -> {
             var zone = ZoneId.of(context.pathParam("zone"));
-            context.json(Map.of("local", INSTANT.atZone(zone).toString(), "short", DateTimeFormatter.ofPattern("zzz", Locale.UK).format(INSTANT.atZone(zone))));
+            context.json(words("local", INSTANT.atZone(zone).toString(), "short", DateTimeFormatter.ofPattern("zzz", Locale.UK).format(INSTANT.atZone(zone))));
         });
-        app.get("/here", context -> context.json(Map.of("zone", ZoneId.systemDefault().toString(), "charset", Charset.defaultCharset().name())));
+        app.get("/here", context -> context.json(words("zone", ZoneId.systemDefault().toString(), "charset", Charset.defaultCharset().name())));
         app.get("/money/{locale}", context -> {
             var locale = Locale.forLanguageTag(context.pathParam("locale"));
             var money = NumberFormat.getCurrencyInstance(locale);
             money.setCurrency(Currency.getInstance("EUR"));
             var day = DateTimeFormatter.ofLocalizedDate(FormatStyle.FULL).withLocale(locale).format(INSTANT.atZone(ZoneId.of("UTC")));
-            context.json(Map.of("price", money.format(1234.5), "day", day));
+            context.json(words("price", money.format(1234.5), "day", day));
         });
         app.get("/words/{locale}", context ->
-            context.json(Map.of("hello", ResourceBundle.getBundle("words.words", Locale.forLanguageTag(context.pathParam("locale"))).getString("hello"))));
+            context.json(words("hello", ResourceBundle.getBundle("words.words", Locale.forLanguageTag(context.pathParam("locale"))).getString("hello"))));
         app.get("/charset/{name}", context ->
             context.result(HexFormat.of().formatHex("Grüße, 日本".getBytes(Charset.forName(context.pathParam("name"))))));
         app.get("/hash/{name}", context ->
@@ -111,7 +111,7 @@ public final class Main {
             var factory = javax.net.ssl.TrustManagerFactory.getInstance(javax.net.ssl.TrustManagerFactory.getDefaultAlgorithm());
             factory.init((KeyStore) null);
             var manager = (javax.net.ssl.X509TrustManager) factory.getTrustManagers()[0];
-            context.json(Map.of("many", manager.getAcceptedIssuers().length > 100));
+            context.json(words("many", manager.getAcceptedIssuers().length > 100));
         });
         app.get("/tls", context -> context.json(List.of(javax.net.ssl.SSLContext.getDefault().getSupportedSSLParameters().getProtocols())));
         app.get("/xml", context -> {
@@ -135,7 +135,7 @@ public final class Main {
             context.result(java.util.logging.LogManager.getLogManager().getProperty("handlers"));
         });
         app.get("/management", context -> context.json(java.lang.management.ManagementFactory.getRuntimeMXBean().getVmName()));
-        app.get("/who", context -> context.json(Map.of("name", System.getProperty("user.name"), "home", System.getProperty("user.home"))));
+        app.get("/who", context -> context.json(words("name", System.getProperty("user.name"), "home", System.getProperty("user.home"))));
         app.get("/files", context -> {
             try (var found = Files.walk(content)) {
                 context.json(found.filter(Files::isRegularFile).map(path -> content.relativize(path).toString()).sorted().toList());
@@ -159,8 +159,8 @@ public final class Main {
             }
             context.result(new java.util.zip.GZIPInputStream(new java.io.ByteArrayInputStream(out.toByteArray())).readAllBytes());
         });
-        app.post("/form", context -> context.json(context.formParamMap()));
-        app.get("/cookie", context -> context.cookie("basket", "3").json(Map.of("seen", String.valueOf(context.cookie("basket")))));
+        app.post("/form", context -> context.json(new java.util.TreeMap<>(context.formParamMap())));
+        app.get("/cookie", context -> context.cookie("basket", "3").json(words("seen", String.valueOf(context.cookie("basket")))));
         app.get("/old", context -> context.redirect("/"));
         app.get("/status/{code}", context -> context.status(Integer.parseInt(context.pathParam("code"))));
         app.get("/broken", context -> { throw new IllegalStateException("as it was asked to"); });
@@ -168,6 +168,13 @@ public final class Main {
         app.exception(NumberFormatException.class, (error, context) -> context.status(400).result("not a number"));
         app.exception(Exception.class, (error, context) -> context.status(500).result(error.getClass().getName()));
         app.start("0.0.0.0", Integer.parseInt(settings.getProperty("port")));
+    }
+
+    /** Sorted: the order of Map.of is another in every process. */
+    private static Map<String, Object> words(Object... pairs) {
+        var found = new java.util.TreeMap<String, Object>();
+        for (int at = 0; at < pairs.length; at += 2) found.put((String) pairs[at], pairs[at + 1]);
+        return found;
     }
 
     private static void render(Context context, String name, Map<String, ?> words) throws Exception {
