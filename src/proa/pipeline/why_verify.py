@@ -63,7 +63,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """Of the shipped file as it is, without the filling."""
     depth: Depth = "named"
     kept_imports: tuple[str, ...] = ()
-    """What the stubs still import, because their types are made of it; sorted."""
+    """What the stubs still import, because their types are made of it, beside what is stubbed itself; sorted."""
     findings: tuple[Finding, ...] = ()
 
 
