@@ -26,17 +26,17 @@ from fat_slimming import LESS, Compared, compare, proa
 def traced_alone(one: Compared, scratch: Path) -> int:
     """Return how many requests fail where nothing is kept but what the traced run touched."""
     from proa.outside.image_stream import opened_image
+    from proa.outside.images import located
     from proa.pipeline.plan import open_bench
     from proa.pipeline.slim_runs import observe
     from proa.pipeline.slim_source import open_source
     from proa.records.configuration import Configuration
-    from proa.records.reference import Reference
     from proa.records.request import Request
 
     settings = Configuration()
     environ = {**os.environ, "PROA_CACHE": str(scratch / "store")}
     bench = open_bench(Request(directory=str(scratch)), environ, lambda _: None)
-    reference = Reference.parse(f"oci:{one.layout}:latest")
+    reference = located(f"oci:{one.layout}:latest")
     folder = scratch / f"{one.name}-traced"
     with opened_image(reference, None, store=bench.store, access=bench.access) as opened, bench.store.folder() as place:
         source = open_source(bench, opened, reference, place / "root", settings)
