@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,59 @@ def test_what_changed_between_two_images(tmp_path, images):
     }
     assert {one.id for one in difference.new_findings} == {"setuid", "user.root"}
     assert sum(one.grown_bytes for one in difference.files) == difference.total.grown_bytes
+
+
+def test_names_of_an_image_steer_no_terminal_and_give_no_command_on_a_line_of_their_own(tmp_path, images, capsys):
+    hostile = archive([item("a\n::error::\x1b[31m", b"x", mode=0o4755)])
+    docker_archive(tmp_path / "hostile.tar", [hostile])
+    assert run_guarded(["diff", str(images[0]), "hostile.tar", "--budget", "no_new=set-uid"]) == 1
+    out, err = capsys.readouterr()
+    for text in (out, err):
+        assert r"/a\n::error::\x1b[31m is set-user-id" in text
+        assert "\x1b" not in text
+        assert not any(line.strip().startswith("::") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--output", "json=x", "--output", "sarif=./x"], 2, "x cannot carry two results"),
+        (["--output", "json=x", "--html", "x"], 2, "x cannot carry two results"),
+        (["--output", "json=-", "--output", "junit=-"], 2, "standard output cannot carry two"),
+        (["--output", "json=-", "--html", "-"], 2, "standard output cannot carry two"),
+        (["--output", "json=none/x"], 3, "none is no folder"),
+        (["--html", "none/x"], 3, "none is no folder"),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_refused_before_anything_is_read(tmp_path, capsys, words, status, said):
+    assert run_guarded(["diff", "nosuch", "nosuch", *words]) == status
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_is_no_place_for_an_output(images, capsys):
+    assert run_guarded(["diff", *map(str, images), "--output", "json=."]) == 3
+    assert ". cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("budget", "status"), [("image=1", 1), ("image=1MB", 0)])
+def test_budgets_decide_also_where_nobody_reads_the_output(images, budget, status):
+    words = [sys.executable, "-m", "proa", "diff", *map(str, images), "--budget", budget]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        ran.stdout.close()
+        said = ran.stderr.read()
+    assert ran.returncode == status
+    assert b"BrokenPipe" not in said
+
+
+def test_a_full_disk_below_standard_output_is_said():
+    words = [sys.executable, "-m", "proa", "diff", "--help"]
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ran.returncode == 3
+    assert b"no space left while writing standard output" in ran.stderr
 
 
 def test_no_secret_is_in_any_form(images, capsys):

@@ -108,7 +108,11 @@ REQUIRED = {
 def test_sarif_has_what_the_standard_and_github_require(name):
     over = judged("budgets.image.max", subject="", message=name)
     new = judged("budgets.no_new.dependency", measure="rule", subject="example.com/m", message=name)
-    places = {"budgets.image.max": Place(file="ci/my proa.yaml", line=7), "example.com/m": Place(file="go.mod", line=9)}
+    places = {
+        "": Place(file="go.mod"),
+        "budgets.image.max": Place(file="ci/my proa.yaml", line=7),
+        "example.com/m": Place(file="go.mod", line=9),
+    }
     content = sarif(difference(name, (over, new, judged(is_within=True))), version="1.0.0", places=places)
     document = json.loads(content)
     assert all(key in document for key in REQUIRED[""])

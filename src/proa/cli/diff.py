@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proa.cli import options, page_file
-from proa.errors import WrongUsage
+from proa.errors import NotWritable, WrongUsage
 
 if TYPE_CHECKING:
     from proa.pipeline.diff import Answer
@@ -61,15 +61,16 @@ def diff(words: tuple[str, ...], **flags: Any) -> None:
     Budgets of proa.yaml and --budget make it a gate: exit status 1 where one is exceeded.
     """
     from proa.cli import screen
+    from proa.cli.exits import close_output
     from proa.pipeline.diff import Asked, gate
     from proa.pipeline.diff import diff as compare
+    from proa.report.markdown_text import plain
 
     if len(flags["platforms"]) > 1:
         raise WrongUsage("--platform names one platform; compare them one by one")
     places = [_place(text) for text in flags["outputs"]]
     page = page_file.place_of(flags["html"], flags["form"])
-    if page == "-" and any(file == "-" for _, file in places):
-        raise WrongUsage("standard output cannot carry both --output and the page", hint="--html FILE")
+    _check_places([file for _, file in places] + ([page] if page else []))
     asked = Asked(
         words=words,
         program=flags["program"] or "",
@@ -83,9 +84,13 @@ def diff(words: tuple[str, ...], **flags: Any) -> None:
 
         page_file.write_page(difference_page(answer.difference), page)
     if page != "-" or places:
-        _write(answer, places, form="" if page == "-" else flags["form"], top=flags["top"])
+        try:
+            _write(answer, places, form="" if page == "-" else flags["form"], top=flags["top"])
+        except BrokenPipeError:
+            # The budgets decide also where nobody reads to the end: proa diff … | head.
+            close_output()
     for finding in answer.difference.findings:
-        screen.warn(f"{finding.severity}: {finding.message}" + (f"\n  {finding.hint}" if finding.hint else ""))
+        screen.warn(f"{finding.severity}: {plain(finding.message)}" + (f"\n  {finding.hint}" if finding.hint else ""))
     if flags["is_gate"]:
         gate(answer.difference)
 
@@ -100,6 +105,17 @@ def _place(text: str) -> tuple[str, str]:
     if form not in _FORMS or not equals or not file:
         raise WrongUsage(f"--output {text!r} is not FORM=FILE", hint=f"FORM is one of {', '.join(_FORMS)}, or summary")
     return form, file
+
+
+def _check_places(files: list[str]) -> None:
+    """Say before anything is built what could not be written after it. Raises WrongUsage, NotWritable."""
+    whole = [file and str(Path(file)) for file in files]
+    for file in whole:
+        if whole.count(file) > 1:
+            where = {"-": "standard output", "": "the job's summary"}.get(file, file)
+            raise WrongUsage(f"{where} cannot carry two results", hint="give each a file of its own")
+        if file and not Path(file).parent.is_dir():
+            raise NotWritable(f"{Path(file).parent} is no folder", hint="make the folder first")
 
 
 def _write(answer: Answer, places: list[tuple[str, str]], *, form: str, top: int) -> None:

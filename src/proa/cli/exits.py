@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from types import FrameType
 
 import click
 
-from proa.errors import ProaError
+from proa.errors import NoSpace, ProaError
 from proa.outside import interruption
 
 _BUG = 70
@@ -48,15 +49,25 @@ def run_guarded(words: Sequence[str]) -> int:
         _say("proa: interrupted; nothing half-written was left behind")
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output is gone; say nothing more to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_output()
         return 0
     except MemoryError:
         _say("proa: out of memory [PROA302]")
         return 3
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _say_bug(error)
+        close_output()
+        say_error(NoSpace("no space left while writing standard output"))
+        return NoSpace.exit_status
     except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a place to report it
         return _say_bug(error)
     return 0
+
+
+def close_output() -> None:
+    """Say nothing more to a reader that is gone, or a disk that is full; not at the interpreter's end either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def ignore_signals() -> None:

@@ -84,7 +84,7 @@ def code_identity() -> str:
 
 def write_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file so that it appears whole or not at all. Raises NoSpace, NotWritable."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    scratch = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         with disk_errors(path):
             if is_stream(path):

@@ -25,6 +25,7 @@ from proa.records.place import Place
 from proa.records.platform import Platform
 from proa.records.reference import Name, Reference
 from proa.records.request import Request
+from proa.report.markdown_text import plain
 
 _PROJECT_FILES = ("go.mod", "Cargo.toml", "meson.build", "CMakeLists.txt", "Makefile")
 
@@ -97,7 +98,9 @@ def gate(difference: Difference) -> None:
         return
     number = difference.exceeded_budgets
     count = "a budget is" if number == 1 else f"{number} budgets are"
-    raise BudgetExceeded(f"{count} not kept", output="\n".join(f"{one.budget}: {one.message}" for one in over[:20]))
+    # Names in an image are of others' making: none may steer a terminal, or be a command on a line of its own.
+    lines = [plain(f"{one.budget}: {one.message}") for one in over[:20]]
+    raise BudgetExceeded(f"{count} not kept", output="\n".join(lines))
 
 
 # Budgets

@@ -80,7 +80,9 @@ def _rule(measure: Measure) -> dict[str, Any]:
 
 
 def _result(judged: Judged, rule: int, places: Mapping[str, Place]) -> dict[str, Any]:
-    place = places.get(judged.subject) or places.get(judged.budget) or places.get("") or _NOWHERE
+    # What is about the whole has no subject, and the empty name is for what has no place of its own.
+    names = (*([judged.subject] if judged.subject else []), judged.budget, "")
+    place = next((places[name] for name in names if name in places), _NOWHERE)
     same = hashlib.sha256(f"{judged.budget}\0{judged.subject}".encode("utf-8", "backslashreplace")).hexdigest()
     return {
         "ruleId": f"budget/{judged.measure}",
