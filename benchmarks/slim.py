@@ -43,6 +43,8 @@ def traced_alone(one: Compared, scratch: Path) -> int:
         seen = observe(bench, source.root, source.config, opened.platform, trial=settings.trial, slim=settings.slim)
         for seed in seen.seeds:
             copy_into(source.root, folder / "rootfs", seed.path)
+        for path in ("/etc/passwd", "/etc/group"):  # The runtime itself reads them, before any trace.
+            copy_into(source.root, folder / "rootfs", path)
         for name in ("tmp", "var/tmp", "run"):
             (folder / "rootfs" / name).mkdir(parents=True, exist_ok=True)
         copy_folder(source.root, folder / "rootfs", (source.config.config and source.config.config.working_dir) or "/")

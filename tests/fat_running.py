@@ -158,6 +158,8 @@ def _user(rootfs: Path, user: str) -> tuple[int, int, str]:
     name, _, group = user.partition(":")
     entries = [line.split(":") for line in _lines(rootfs / "etc/passwd")]
     found = next((entry for entry in entries if name in (entry[0], entry[2])), [name, "", name, "0", "", "/"])
+    if not found[2].isdecimal():
+        raise RuntimeError(f"unable to find user {name}: no matching entries in passwd file")
     gid = group or found[3]
     named = next((entry.split(":")[2] for entry in _lines(rootfs / "etc/group") if entry.split(":")[0] == gid), gid)
     return int(found[2]), int(named), found[5]
