@@ -302,6 +302,50 @@ def nats(folder: Path, certificates: Certificates) -> Iterator[Nats]:
         yield ports
 
 
+# MariaDB
+
+
+def make_mysql_files(folder: Path) -> Path:
+    """Make the files of a server with its user and databases, without starting it."""
+    need("mariadbd")
+    data = folder / "mysql"
+    data.mkdir()
+    give_away(data)
+    tables = Path("/usr/share/mysql")
+    # Debian's mariadb-install-db does this too, and needs the client's package for it. One statement a line.
+    statements = [
+        "CREATE DATABASE mysql;", "USE mysql;",
+        *((tables / f"mysql_system_tables{part}.sql").read_text() for part in ("", "_data")),
+        "FLUSH PRIVILEGES;", f"CREATE USER app@'%' IDENTIFIED BY '{MYSQL_PASSWORD}';",
+        "CREATE DATABASE orders;", "CREATE DATABASE vault;",
+        "GRANT ALL ON orders.* TO app@'%';", "GRANT ALL ON absent.* TO app@'%';",
+    ]  # fmt: skip
+    quietly(["mariadbd", *_mysql_options(data), "--bootstrap"], folder=folder, text="\n".join(statements) + "\n")
+    return data
+
+
+def _mysql_options(data: Path) -> list[str]:
+    fast = ["--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
+    return ["--no-defaults", f"--datadir={data}", "--innodb-flush-method=nosync", *fast]
+
+
+@contextmanager
+def mysql(folder: Path, certificates: Certificates) -> Iterator[Mysql]:
+    """Run two servers."""
+    data = make_mysql_files(folder)
+    tls = [f"--ssl-cert={certificates.localhost[0]}", f"--ssl-key={certificates.localhost[1]}"]
+    wanted = {"tls": [*tls, "--require-secure-transport=ON"], "plain": ["--skip-ssl"]}
+    ports = {name: free_port() for name in wanted}
+    with ExitStack() as stack:
+        for name, options in wanted.items():
+            copy = folder / f"mysql-{name}"
+            quietly(["cp", "-a", "--reflink=auto", data, copy], folder=folder)
+            listening = [f"--port={ports[name]}", "--bind-address=127.0.0.1", f"--socket={copy}/socket"]
+            argv = ["mariadbd", *_mysql_options(copy), *listening, *options]
+            stack.enter_context(daemon(argv, folder=folder, port=ports[name], stop=signal.SIGKILL))
+        yield Mysql(**ports)
+
+
 # Ports that misbehave
 
 
