@@ -8,6 +8,7 @@ from proa.inspect.budgets import judge
 from proa.inspect.difference import Compared
 from proa.outside.configuration import parse_configuration
 from proa.records.difference import Delta, Dependency, Difference, Side
+from proa.records.evidence import Finding
 from proa.records.image_anatomy import AnatomyFinding
 
 
@@ -93,6 +94,18 @@ def test_a_wrong_budget_on_the_command_line_is_refused(word):
         limits_from_words([word])
 
 
+def test_space_around_a_budget_of_the_command_line_means_nothing():
+    (one,) = limits_from_words([" image = 20 MB "])
+    assert (one.group, one.bytes) == ("image", 20_000_000)
+    assert [one.subject for one in limits_from_words(["no_new=set-uid, root-user"])] == ["set-uid", "root-user"]
+
+
+def test_a_percentage_is_for_growth():
+    with pytest.raises(WrongUsage) as caught:
+        limits_from_words(["image=5 %"])
+    assert "growth" in caught.value.hint
+
+
 def test_the_command_line_wins_over_proa_yaml_for_the_same_thing():
     configured = limits_of(parse_configuration("budgets: {image: {max: 1MB, growth: 5%}}").budgets)
     both = laid_over(configured, limits_from_words(["image=2MB"]))
@@ -172,6 +185,16 @@ def test_rules_name_what_is_new():
         ("error", "/secret.token"),
         ("dependency", "m"),
     ]
+
+
+def test_a_rule_about_what_was_not_read_is_told_and_not_taken_for_kept():
+    rules = ["no_new=dependency", "no_new=system-package", "no_new=set-uid"]
+    unread = (Finding(id="diff.rpm", message="not read"),)
+    found, told = verdicts(rules, program=None, findings=unread)
+    assert found == [("rule", "", True)]
+    assert "no program" in told[0]
+    assert "a database of packages is not read" in told[1]
+    assert len(verdicts(rules)[0]) == 3
 
 
 def test_a_pattern_full_of_stars_takes_no_time():

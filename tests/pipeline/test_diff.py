@@ -10,7 +10,15 @@ import pytest
 
 from fakes.layers import archive, docker_archive, item
 from proa.cli.exits import run_guarded
-from proa.errors import BinaryDamaged, BudgetExceeded, ImageMissing, ProaError, WrongConfiguration, WrongUsage
+from proa.errors import (
+    BinaryDamaged,
+    BudgetExceeded,
+    ImageMissing,
+    NoProject,
+    ProaError,
+    WrongConfiguration,
+    WrongUsage,
+)
 from proa.pipeline.diff import Asked, diff, gate
 from proa.records.request import Request
 
@@ -295,8 +303,39 @@ def test_images_for_two_platforms_are_told_apart(tmp_path, images):
 
 def test_a_wrong_budget_ends_it_before_anything_is_read(tmp_path):
     (tmp_path / "own.yaml").write_text("budgets: {image: {max: much}}\n")
-    with pytest.raises(WrongConfiguration, match=r"budgets\.image\.max: 'much'"):
+    with pytest.raises(WrongConfiguration, match=r"^own\.yaml:1: budgets\.image\.max: 'much'"):
         compare(tmp_path, "nosuch", "nosuch", configuration="own.yaml")
+
+
+def test_a_wrong_budget_is_named_with_its_line(tmp_path):
+    (tmp_path / "own.yaml").write_text("budgets:\n  files:\n    '/a: b':\n      growth: 5\n      max: 5%\n")
+    with pytest.raises(WrongConfiguration, match=r"^own\.yaml:5: budgets\.files\./a: b\.max: '5%' is a share"):
+        compare(tmp_path, "nosuch", "nosuch", configuration="own.yaml")
+
+
+def test_a_wrong_platform_ends_it_before_anything_is_built(capsys):
+    assert run_guarded(["diff", "nosuch", "nosuch", "--platform", "linux"]) == 2
+    assert "proa: 'linux' is not a platform" in capsys.readouterr().err
+
+
+def test_a_project_below_the_top_of_a_revision_is_found_by_a_hint(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository)
+    (repository / "sub" / "go.mod").write_text("module example.com/m\n\ngo 1.24\n")
+    _git("add", "-A", cwd=repository)
+    _git("commit", "-qm", "3", cwd=repository)
+    if shutil.which("go") is None:
+        pytest.skip("real: go is not on PATH")
+    asked, path = Asked(words=("HEAD", ".")), {**environ(tmp_path), "PATH": _path()}
+    with pytest.raises(NoProject, match=r"no go\.mod was found in its top folder or above") as caught:
+        diff(asked, Request(), environ=path, progress=lambda _what: None)
+    assert "proa diff --program ./sub" in caught.value.hint
+
+
+def test_a_revision_that_is_not_there_has_a_hint_for_shallow_clones(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository)
+    with pytest.raises(WrongUsage) as caught:
+        compare(tmp_path, "HEAD~9", ".")
+    assert "fetch-depth: 0" in caught.value.hint
 
 
 def test_without_a_repository_the_last_published_is_not_known(tmp_path):

@@ -96,11 +96,11 @@ def limits_from_words(words: Iterable[str]) -> tuple[Limit, ...]:
 
 def _from_word(word: str) -> Iterator[Limit]:
     # A pattern may have an equals sign in it, a size has none.
-    name, equals, value = word.rpartition("=")
+    name, equals, value = (part.strip() for part in word.rpartition("="))
     if not equals or not name or not value:
         raise WrongUsage(f"--budget {word!r} is not NAME=VALUE", hint=_HINT)
     if name == "no_new":
-        for rule in value.split(","):
+        for rule in map(str.strip, value.split(",")):
             if rule not in _RULES:
                 raise WrongUsage(f"--budget {word!r}: {rule!r} is no rule", hint=f"the rules are {', '.join(_RULES)}")
             yield Limit(name=f"no_new={rule}", group="no_new", kind="new", subject=rule)
@@ -128,7 +128,9 @@ def laid_over(configured: Sequence[Limit], given: Sequence[Limit]) -> tuple[Limi
 
 def _amount(text: str, is_growth: bool, name: str) -> tuple[int, Fraction | None]:
     """Return bytes, or a percentage. Raises WrongConfiguration."""
-    if is_growth and (match := _PERCENT.fullmatch(text)):
+    if match := _PERCENT.fullmatch(text):
+        if not is_growth:
+            raise WrongConfiguration(f"{name}: {text!r} is a share of what was there before", hint="it is for growth")
         return 0, Fraction(match[1])
     return size_of(text, name=name, also="or 5%" if is_growth else ""), None
 

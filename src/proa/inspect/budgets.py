@@ -29,6 +29,8 @@ _NEW_FINDINGS: dict[str, Callable[[AnatomyFinding], bool]] = {
     "writable": lambda one: one.id == "world-writable",
     "error": lambda one: one.severity == "error",
 }
+UNREAD_PACKAGES = "diff.rpm"
+"""The finding's id where an image has its packages in a database that is not read."""
 _NEW_DEPENDENCIES = {"dependency": "module", "system-package": "system-package"}
 
 
@@ -143,6 +145,8 @@ def _judged(limit: Limit, measure: Measure, delta: Delta) -> Judged:
 
 def _rule(difference: Difference, limit: Limit) -> Iterator[Judged]:
     rule = limit.subject
+    if _is_unread(difference, rule):
+        return
     new: list[tuple[str, str]] = []
     if rule in _NEW_DEPENDENCIES:
         new = [(one.name, _said(one)) for one in difference.dependencies if _is_new(one, _NEW_DEPENDENCIES[rule])]
@@ -154,6 +158,13 @@ def _rule(difference: Difference, limit: Limit) -> Iterator[Judged]:
         yield _ruled(limit, subject, f"new: {message}", is_within=False)
     if not new:
         yield _ruled(limit, "", f"nothing new: {rule}", is_within=True)
+
+
+def _is_unread(difference: Difference, rule: str) -> bool:
+    """Say whether what a rule is about could not be read, so that nothing is known to be new, or not to be."""
+    if rule == "dependency":
+        return not _has_program(difference)
+    return rule == "system-package" and any(one.id == UNREAD_PACKAGES for one in difference.findings)
 
 
 def _is_new(dependency: Dependency, kind: str) -> bool:
@@ -175,7 +186,10 @@ def _unmatched(difference: Difference, limit: Limit) -> Finding:
     if difference.after.kind == "binary" and is_for_images:
         message = f"the budget {limit.name} was not judged: it is for images, and these are programs"
         hint = "compare images to have it judged"
-    elif limit.group in ("binary", "packages") and not _has_program(difference):
+    elif limit.subject == "system-package" and limit.kind == "new":
+        message = f"the budget {limit.name} was not judged: a database of packages is not read"
+        hint = "proa reads those of dpkg and apk"
+    elif (limit.group in ("binary", "packages") or limit.kind == "new") and not _has_program(difference):
         message = f"the budget {limit.name} was not judged: no program was found that could be read"
         hint = "`proa inspect IMAGE` tells what the image starts"
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from proa.errors import BudgetExceeded, BuildFailed, ProaError, SeveralMains, WrongUsage
+from proa.errors import BudgetExceeded, BuildFailed, NoProject, ProaError, SeveralMains, WrongConfiguration, WrongUsage
 from proa.inspect.budget_limits import Limit, laid_over, limits_from_words, limits_of
 from proa.inspect.budgets import judge
 from proa.inspect.difference import Contents, as_program, compare
@@ -67,6 +67,8 @@ def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress
     Raises WrongUsage, WrongConfiguration, ImageMissing, BinaryDamaged, BuildFailed (naming the revision), and
     whatever opening an image or building a project raises.
     """
+    for platform in request.platforms:
+        Platform.parse(platform)
     if len(asked.words) > 2:
         raise WrongUsage(f"proa diff compares two things, not {len(asked.words)}")
     words = (PUBLISHED, ".")[: 2 - len(asked.words)] + asked.words if len(asked.words) < 2 else asked.words
@@ -115,8 +117,14 @@ def _limits(asked: Asked, directory: Path, environ: Mapping[str, str]) -> tuple[
         return given, {}
     is_ko = file.name not in NAMES and (named is None or file.name in KO_NAMES)
     loaded, lines = read_configuration(file, is_ko=is_ko)
-    configured = limits_of(loaded.configuration.budgets)
     shown = _relative(file)
+    try:
+        configured = limits_of(loaded.configuration.budgets)
+    except WrongConfiguration as error:
+        # It begins with the dotted name of what is wrong.
+        found = (line for path, line in lines.items() if error.what.startswith(f"{'.'.join(map(str, path))}: "))
+        error.what = f"{shown}:{next(found, 1)}: {error.what}"
+        raise
     places = {one.name: Place(file=shown, line=lines.get(one.path, 1)) for one in configured}
     return laid_over(configured, given), places
 
@@ -218,15 +226,18 @@ def _built(bench: Bench, target: Target, asked: Asked, request: Request, folder:
         made = _packed(bench, target.word, place, asked, request)
         return msgspec.structs.replace(made, version=_version(made.version, revision))
     except ProaError as error:
-        _name(error, revision, has_submodules=(folder / ".gitmodules").exists())
+        _name(error, revision, folder)
         raise
 
 
-def _name(error: ProaError, revision: Revision, *, has_submodules: bool) -> None:
+def _name(error: ProaError, revision: Revision, folder: Path) -> None:
     """Let an error say the revision it happened in."""
+    # Where it was laid out is nothing to know, and soon gone.
+    for place in (folder.resolve(), folder):
+        error.what = error.what.replace(str(place), "its top folder")
     if str(revision) not in error.what:
         error.what = f"revision {revision}: {error.what}"
-    if has_submodules and isinstance(error, BuildFailed):
+    if isinstance(error, BuildFailed) and (folder / ".gitmodules").exists():
         error.hint = "git submodules are not laid out; build both and compare the images: proa diff A B"
 
 
@@ -249,6 +260,9 @@ def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Req
         plans = lay_plans(bench, own)
     except SeveralMains as error:
         error.hint = "choose one with --program"
+        raise
+    except NoProject as error:
+        error.hint = error.hint.replace("proa ship ", "proa diff --program ")
         raise
     if len(plans) > 1:
         names = ", ".join(plan.main.name for plan in plans)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from proa.errors import BinaryDamaged, ProaError, WrongUsage
+from proa.inspect.budgets import UNREAD_PACKAGES
 from proa.inspect.difference import Contents, Program
 from proa.inspect.findings import find_all
 from proa.inspect.heads import look
@@ -159,9 +160,10 @@ def _taken(opened: StreamedImage, merged: Merged, wanted: Sequence[Stored], scra
 
 
 def _unread(paths: Iterator[str], reference: str) -> Iterator[Finding]:
-    if any(path.startswith(tuple(f"/{folder}" for folder in UNREAD)) for path in paths):
+    unread = tuple(f"/{folder}" for folder in UNREAD)
+    if any(path.startswith(unread) for path in paths):
         yield Finding(
-            id="diff.rpm",
+            id=UNREAD_PACKAGES,
             message=f"{reference} has its packages in rpm's own database, which is not read: they are not compared",
         )
 

@@ -24,6 +24,7 @@ PUBLISHED = "published:"
 _GIT = "git:"
 _LATEST = "@latest"
 _TRANSPORTS = ("docker://", "docker-daemon:", "oci:", "oci-archive:", "docker-archive:", "kind:", "containerd:")
+_SHALLOW = "a shallow clone has its newest commit only: `git fetch --unshallow`; fetch-depth: 0 in actions/checkout"
 _SEVERAL_KINDS = "git:REV, published:TAG, docker://REGISTRY/NAME:TAG, a file, a folder"
 
 
@@ -100,12 +101,12 @@ def _nothing(word: str, trouble: WrongUsage | ToolMissing | None) -> WrongUsage:
     why = f" ({trouble.what.partition(': ')[2] or trouble.what})" if trouble else ""
     return WrongUsage(
         f"{word!r} is no file, no git revision and no image of the local store{why}",
-        hint=f"name it as {_SEVERAL_KINDS}",
+        hint=f"name it as {_SEVERAL_KINDS}" + ("" if trouble else f"; {_SHALLOW}"),
     )
 
 
 def _unknown_revision(name: str) -> WrongUsage:
     return WrongUsage(
         f"the repository has no revision {name!r}",
-        hint="a shallow clone has its newest commit only: `git fetch --unshallow`; fetch-depth: 0 in actions/checkout",
+        hint=_SHALLOW,
     )
