@@ -56,5 +56,6 @@ def ask(wanted: dict[str, Any]) -> dict[str, Any]:
         connection.close()
 
 
-wait_for(int(sys.argv[1]))
-json.dump([ask(wanted) for wanted in json.load(sys.stdin)], sys.stdout)
+if __name__ == "__main__":
+    wait_for(int(sys.argv[1]))
+    json.dump([ask(wanted) for wanted in json.load(sys.stdin)], sys.stdout)
