@@ -80,6 +80,20 @@ def test_each_leftover_is_named(tmp_path: Path, path: str, content: bytes, mode:
     assert f"/{path}".startswith(finding.path)
 
 
+def test_a_file_that_is_set_user_id_and_set_group_id_is_told_as_both(tmp_path: Path) -> None:
+    anatomy = anatomy_of(tmp_path, [APP, item("usr/bin/su", b"x", mode=0o6755)])
+    assert [finding.id for finding in anatomy.findings] == ["setgid", "setuid"]
+
+
+@pytest.mark.parametrize(
+    ("user", "is_root"),
+    [(user, True) for user in ("", "0", "0:0", "root", "root:1000", ":5", "000", "+0")]
+    + [(user, False) for user in ("1000", "1000:0", "nobody", "rooted", "10")],
+)
+def test_root_is_known_however_it_is_written(tmp_path: Path, user: str, is_root: bool) -> None:
+    assert [finding.id for finding in anatomy_of(tmp_path, [APP], User=user).findings] == ["user.root"] * is_root
+
+
 @pytest.mark.parametrize(
     ("path", "content"),
     [

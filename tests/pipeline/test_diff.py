@@ -197,6 +197,37 @@ def test_an_image_equals_itself(tmp_path, images):
     assert difference.total.grown_bytes == difference.compressed.grown_bytes == 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_within"),
+    [
+        (0o755, 0o4755, False),
+        (0o755, 0o2755, False),
+        (0o4755, 0o6755, False),
+        (0o6755, 0o2755, True),
+        (0o6755, 0o6711, True),
+        (0o4755, 0o755, True),
+    ],
+)
+def test_a_file_is_newly_set_uid_by_each_bit_it_did_not_have(tmp_path, old, new, is_within):
+    words = [
+        docker_archive(tmp_path / f"{name}.tar", [archive([item("su", b"x")]), archive([item("su", b"x", mode=mode)])])
+        for name, mode in (("old", old), ("new", new))
+    ]
+    difference = compare(tmp_path, *words, budgets=["no_new=set-uid"]).difference
+    assert [one.is_within for one in difference.budgets] == [is_within]
+    assert difference.changed_files == 1
+
+
+def test_another_name_of_a_set_uid_file_is_a_new_set_uid_file(tmp_path):
+    su = item("su", b"x", mode=0o4755)
+    words = [
+        docker_archive(tmp_path / "old.tar", [archive([su])]),
+        docker_archive(tmp_path / "new.tar", [archive([su, item("sudo", hard="su")])]),
+    ]
+    difference = compare(tmp_path, *words, budgets=["no_new=set-uid"]).difference
+    assert [one.subject for one in difference.exceeded] == ["/sudo"]
+
+
 def test_budgets_of_proa_yaml_and_flags_make_a_gate(tmp_path, images):
     (tmp_path / "proa.yaml").write_text("budgets:\n  image:\n    growth: 0\n  no_new: [set-uid, root-user]\n")
     answer = compare(tmp_path, *images, budgets=["file:/etc/*=2kB"])

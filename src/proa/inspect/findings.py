@@ -31,6 +31,11 @@ _SECRETS: dict[SecretKind, str] = {
 }
 
 
+_SET_ID = ((0o4000, "setuid", "set-user-id", "u"), (0o2000, "setgid", "set-group-id", "g"))
+_ROOT = re.compile(r"|root|[+-]?0+")
+"""Source: moby/sys/user, GetExecUser: a name, or a number as Go's strconv.Atoi reads it."""
+
+
 class _Leftover(msgspec.Struct, frozen=True, kw_only=True):
     """Files that a program seldom needs: one finding for each folder they are in."""
 
@@ -170,7 +175,7 @@ def _secret(stored: Stored, kind: SecretKind, digests: Sequence[str]) -> Anatomy
 def _configured(config: Config) -> Iterator[AnatomyFinding]:
     execution = config.config
     user = (execution and execution.user) or ""
-    if config.os == "linux" and user.partition(":")[0] in ("", "0", "root"):
+    if config.os == "linux" and _ROOT.fullmatch(user.partition(":")[0]):
         yield AnatomyFinding(
             id="user.root",
             severity="warning",
@@ -194,16 +199,16 @@ def _rights(visible: Sequence[tuple[str, Node]], digests: Sequence[str]) -> Iter
         if entry is None or entry.kind == "symlink" or not entry.mode & 0o6002:
             continue
         layer = digests[node.layer]
-        if entry.kind == "file" and entry.mode & 0o6000:
-            which = "set-user-id" if entry.mode & 0o4000 else "set-group-id"
-            yield AnatomyFinding(
-                id="setuid" if entry.mode & 0o4000 else "setgid",
-                severity="warning",
-                path=f"/{path}",
-                layer=layer,
-                message=f"/{path} is {which} ({entry.mode:04o})",
-                hint=f"chmod {'u' if entry.mode & 0o4000 else 'g'}-s, or run with no-new-privileges",
-            )
+        for bit, name, which, whose in _SET_ID if entry.kind == "file" else ():
+            if entry.mode & bit:
+                yield AnatomyFinding(
+                    id=name,
+                    severity="warning",
+                    path=f"/{path}",
+                    layer=layer,
+                    message=f"/{path} is {which} ({entry.mode:04o})",
+                    hint=f"chmod {whose}-s, or run with no-new-privileges",
+                )
         # A folder of mode 1777, as /tmp is, lets nobody remove what is another's.
         if entry.mode & 0o002 and entry.kind != "device" and not (entry.kind == "folder" and entry.mode & 0o1000):
             yield AnatomyFinding(
