@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.layers import archive, docker_archive, item
+from proa.cli.difference_table import lines
 from proa.cli.exits import run_guarded
 from proa.errors import (
     BinaryDamaged,
@@ -187,6 +188,14 @@ def test_no_secret_is_in_any_form(images, capsys):
         assert run_guarded(["diff", *map(str, images), "--format", form]) == 0
         out, _ = capsys.readouterr()
         assert "hunter" not in out
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_sizes_and_names_are_whole_on_a_narrow_terminal(tmp_path, images, width):
+    shown = list(lines(compare(tmp_path, *images).difference, top=10, width=width))
+    assert max(map(len, shown)) <= width
+    assert any(line.endswith("20.5 kB  +10.2 kB (+100.0 %)") for line in shown)
+    assert any("added" in line and line.endswith("/etc/app.conf") for line in shown)
 
 
 def test_an_image_equals_itself(tmp_path, images):

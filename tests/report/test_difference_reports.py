@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,11 +75,27 @@ def test_no_name_breaks_a_table_or_makes_markup(name):
 
 def test_a_comment_fits_what_github_takes_and_says_what_was_cut():
     long = difference("/x" * 150 + "é" * 300, tuple(judged(f"b{n}", message="é" * 480) for n in range(50)), files=4000)
-    text = markdown(long, top=4000)
+    setting = Setting(name="é" * 300, before="é" * 300, after="é" * 300)
+    text = markdown(msgspec.structs.replace(long, settings=(setting,) * 20), top=4000)
     assert len(text.encode()) <= MOST_BYTES
     assert "cut off" in text
     assert text.count("<details") == text.count("</details>")
     assert "cut off" not in markdown(difference())
+
+
+def test_a_table_that_is_too_long_is_shortened_and_takes_none_after_it_along():
+    long = msgspec.structs.replace(difference("/x" * 100, files=4000), budgets=())
+    text = markdown(long, top=4000)
+    assert len(text.encode()) <= MOST_BYTES
+    assert "Files (4000)" in text
+    assert "New findings (1)" in text
+    assert "cut off" not in text
+
+
+def test_nothing_of_others_refers_to_an_issue():
+    text = markdown(difference(budgets=(judged(message="GH-12 gh-3 #4 o/r#5 LIGHT-5"),)))
+    assert not re.search(r"(?i)gh-\d|#\d", text.replace("LIGHT-5", ""))
+    assert "LIGHT-5" in text
 
 
 def test_what_is_exceeded_stands_first_and_rows_are_counted():

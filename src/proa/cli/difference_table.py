@@ -9,6 +9,8 @@ from proa.records.difference import Delta, Difference
 from proa.report.sizes import growth_text, size_text
 
 _LEAST_WIDTH = 40
+_WIDTH_OF_SHARES = 60
+"""Below it, the names have the room that growth in percent would take."""
 
 
 def lines(difference: Difference, *, top: int, width: int) -> Iterator[str]:
@@ -20,13 +22,8 @@ def lines(difference: Difference, *, top: int, width: int) -> Iterator[str]:
 
 def _all(difference: Difference, top: int, width: int) -> Iterator[str]:
     yield f"{_side(difference, 'before')} → {_side(difference, 'after')}"
-    is_image = difference.after.kind == "image"
-    yield _total("in a registry" if is_image else "compressed, about", difference.compressed)
-    yield _total("unpacked" if is_image else "program", difference.total)
-    if is_image and difference.program is not None:
-        yield _total(f"program {difference.program.name}", difference.program)
-    if difference.wasted is not None and (difference.wasted.before_bytes or difference.wasted.after_bytes):
-        yield _total("stored, not shown", difference.wasted)
+    for name, delta in _wholes(difference):
+        yield from _total(name, delta, width)
     for title, deltas in (
         ("layers", difference.layers),
         ("modules", difference.modules),
@@ -34,7 +31,7 @@ def _all(difference: Difference, top: int, width: int) -> Iterator[str]:
         ("what no package owns", difference.sections),
         ("files", difference.files),
     ):
-        yield from _deltas(title, deltas, top)
+        yield from _deltas(title, deltas, top, has_shares=width >= _WIDTH_OF_SHARES)
     yield from _words(difference, top)
     if difference.budgets:
         yield ""
@@ -48,19 +45,36 @@ def _side(difference: Difference, which: str) -> str:
     return f"{side.reference} ({side.version})" if side.version and side.version != side.reference else side.reference
 
 
-def _total(name: str, delta: Delta) -> str:
-    return f"  {name:<20} {size_text(delta.before_bytes):>8} → {size_text(delta.after_bytes):>8}  {growth_text(delta)}"
+def _wholes(difference: Difference) -> Iterator[tuple[str, Delta]]:
+    is_image = difference.after.kind == "image"
+    yield "in a registry" if is_image else "compressed, about", difference.compressed
+    yield "unpacked" if is_image else "program", difference.total
+    if is_image and difference.program is not None:
+        yield f"program {difference.program.name}", difference.program
+    if difference.wasted is not None and (difference.wasted.before_bytes or difference.wasted.after_bytes):
+        yield "stored, not shown", difference.wasted
 
 
-def _deltas(title: str, deltas: Sequence[Delta], top: int) -> Iterator[str]:
+def _total(name: str, delta: Delta, width: int) -> Iterator[str]:
+    before, after, grown = size_text(delta.before_bytes), size_text(delta.after_bytes), growth_text(delta)
+    line = f"  {name:<20} {before:>8} → {after:>8}  {grown}"
+    # The sizes are what was asked for: where the line is too long, they have one of their own.
+    yield from [line] if len(line) <= width else [f"  {name}", f"  {before} → {after}  {grown}"]
+
+
+def _deltas(title: str, deltas: Sequence[Delta], top: int, *, has_shares: bool) -> Iterator[str]:
     if not deltas:
         return
     yield ""
     yield title
+    rows = []
     for one in deltas[:top]:
-        word = one.change if one.change in ("added", "removed") or not one.grown_bytes else ""
-        grown = growth_text(one) if one.grown_bytes else ""
-        yield f"  {grown or '±0 B':<20} {word:<8} {one.name}"
+        grown, share, rest = growth_text(one).partition(" (")
+        word = "" if one.change == "changed" and one.grown_bytes else one.change
+        rows.append((f"{grown}{share}{rest}" if has_shares else grown, word))
+    widths = [max((len(row[number]) for row in rows), default=0) for number in (0, 1)]
+    for one, (grown, word) in zip(deltas, rows, strict=False):
+        yield f"  {grown:<{widths[0]}}  {word:<{widths[1]}}{'  ' if widths[1] else ''}{one.name}"
     if len(deltas) > top:
         yield f"  {len(deltas) - top} more"
 

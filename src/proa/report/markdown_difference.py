@@ -23,6 +23,15 @@ _NONE = "none"
 
 def markdown(difference: Difference, *, top: int = 10) -> str:
     """Return the comment, at most 65,536 bytes; ``top`` is how many rows each table has at most."""
+    text = _cut(difference, top)
+    # A table that is too long would take all after it along; half the rows say more than none.
+    while text.endswith(_CUT) and top > 1:
+        top //= 2
+        text = _cut(difference, top)
+    return text
+
+
+def _cut(difference: Difference, top: int) -> str:
     kept: list[str] = []
     room = MOST_BYTES - len(_CUT.encode())
     for block in _blocks(difference, top):

@@ -10,7 +10,7 @@ import re
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _MENTION = re.compile(r"@(?=[\w-])")
-_REFERENCE = re.compile(r"(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _APART = "\u200b"
 """A space of no width: what is on both sides is no longer one word."""
 
