@@ -69,6 +69,8 @@ programs:
         pytest.param("trial: {start_timeout_s: -1}", "trial.start_timeout_s", "", id="below the bound"),
         pytest.param("build:\n\tstrip: all", "proa.yaml:2", "spaces, never by tabs", id="a tab"),
         pytest.param("repo: a\nbuild: {}\nrepo: b", "proa.yaml:3: repo is given twice", "", id="given twice"),
+        pytest.param("budgets: {image: 20MB}", "budgets.image", "{max: 20MB}", id="a size for a budget"),
+        pytest.param("budgets: {files: {/a: 1}}", "budgets.files./a", "{max: 1}", id="a size for a file's budget"),
         pytest.param("- build", "expected mapping, got list", "", id="a list at the top"),
         pytest.param("build: {env: {<<: {a: b}}}", "<<", "", id="a merge key"),
         pytest.param("repo: !!python/name:os.system x", "the tag !!python/name", "", id="a python tag"),

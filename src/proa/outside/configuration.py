@@ -15,7 +15,7 @@ from proa.errors import WrongConfiguration
 from proa.outside import plainyaml
 from proa.outside.koconfiguration import from_ko
 from proa.outside.plainyaml import Document
-from proa.records.configuration import Configuration
+from proa.records.configuration import Budget, Configuration
 from proa.records.evidence import Finding
 
 NAMES = ("proa.yaml", "proa.yml")
@@ -230,6 +230,8 @@ def _hint(what: str, path: plainyaml.Path, raw: str) -> str:
         return f'write a list: ["{raw}"]'
     if "Expected `bool" in what:
         return "write true or false"
+    if "Expected `object`" in what and raw and _type_at(path) is Budget:
+        return f"write {{max: {raw}}}, or {{growth: …}}"
     choices = _choices(_type_at(path))
     if choices and raw:
         near = difflib.get_close_matches(raw, choices, n=1)
