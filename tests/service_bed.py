@@ -1,4 +1,4 @@
-"""Start the services programs talk to, for real, on loopback: PostgreSQL, Redis, NATS, MariaDB, OAuth2 over HTTPS.
+"""Start the services programs talk to, for real, on loopback: PostgreSQL, Redis, NATS, RabbitMQ, MariaDB.
 
 Each is the real thing with TLS and a password; data is scratch, no process outlives its block, and none runs as root.
 The faulty ones (silent, closing, full, …) are sockets of this process: no real service can be asked to misbehave so.
@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ POSTGRES_PASSWORD = "pg@Zebra/7%k:q"
 REDIS_PASSWORD = "rd@Otter/5%m:w"
 NATS_PASSWORD = "nt@Heron/3%x:v"
 MYSQL_PASSWORD = "my@Lemur/9%j:z"
+RABBITMQ_PASSWORD = "rq@Civet/8%h:u"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,14 @@ class Mysql:
     plain: int
 
 
+@dataclass(frozen=True)
+class Rabbitmq:
+    """Ports of one server; ``app`` may use the virtual host ``/`` and none besides."""
+
+    tls: int
+    plain: int
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """Give a folder that a service without rights can use, at a short path: names of sockets have 107 bytes."""
@@ -100,7 +109,12 @@ def as_nobody() -> dict[str, object]:
 
 @contextmanager
 def daemon(
-    argv: Sequence[str | Path], *, folder: Path, port: int, stop: signal.Signals = signal.SIGTERM
+    argv: Sequence[str | Path],
+    *,
+    folder: Path,
+    port: int,
+    stop: signal.Signals = signal.SIGTERM,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Run a service until the block ends; it is there once its port is. What does not start skips the test."""
     log = folder / f"{port}.log"
@@ -111,7 +125,7 @@ def daemon(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C"},
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C", **(env or {})},
             **as_nobody(),  # type: ignore[call-overload]
         )
     try:
@@ -344,6 +358,38 @@ def mysql(folder: Path, certificates: Certificates) -> Iterator[Mysql]:
             argv = ["mariadbd", *_mysql_options(copy), *listening, *options]
             stack.enter_context(daemon(argv, folder=folder, port=ports[name], stop=signal.SIGKILL))
         yield Mysql(**ports)
+
+
+# RabbitMQ
+
+
+@contextmanager
+def rabbitmq(folder: Path, certificates: Certificates) -> Iterator[Rabbitmq]:
+    """Run a server; Erlang's start takes some 3 seconds of processor time."""
+    program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    need("epmd", program)
+    ports, names, nodes = Rabbitmq(tls=free_port(), plain=free_port()), free_port(), free_port()
+    settings = folder / "rabbitmq.conf"
+    settings.write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{ports.plain}\nlisteners.ssl.1 = 127.0.0.1:{ports.tls}\n"
+        f"ssl_options.certfile = {certificates.localhost[0]}\nssl_options.keyfile = {certificates.localhost[1]}\n"
+        f"ssl_options.verify = verify_none\ndefault_user = app\nloopback_users = none\n"
+        # A slash and a per cent sign need no quotes there; the password has no # and no quotes.
+        f"default_pass = {RABBITMQ_PASSWORD}\n"
+    )
+    give_away(settings)
+    env = {
+        "RABBITMQ_NODENAME": f"bed{ports.plain}@localhost", "RABBITMQ_CONFIG_FILE": str(settings),
+        "RABBITMQ_MNESIA_BASE": f"{folder}/rabbitmq", "RABBITMQ_LOG_BASE": f"{folder}/rabbitmq-log",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/rabbitmq.plugins", "RABBITMQ_DIST_PORT": str(nodes),
+        "ERL_EPMD_PORT": str(names),
+    }  # fmt: skip
+    # Erlang would start its register of names itself, as a daemon that outlives it.
+    with (
+        daemon(["epmd", "-port", str(names), "-address", "127.0.0.1"], folder=folder, port=names),
+        daemon([program], folder=folder, port=ports.tls, env=env),
+    ):
+        yield ports
 
 
 # Ports that misbehave
