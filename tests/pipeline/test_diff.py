@@ -338,7 +338,29 @@ def test_a_damaged_side_is_named(tmp_path, images):
 def test_images_for_two_platforms_are_told_apart(tmp_path, images):
     other = docker_archive(tmp_path / "arm.tar", [archive([item("a", b"b")])], architecture="arm64")
     found = compare(tmp_path, images[0], other).difference.findings
-    assert [one.id for one in found] == ["diff.platforms"]
+    assert [one.id for one in found] == ["diff.platforms", "diff.uncompressed"]
+
+
+def test_growth_from_compressed_layers_to_others_is_not_judged(tmp_path):
+    layer = archive([item("data", bytes(50_000))])
+    before = docker_archive(tmp_path / "compressed.tar", [layer], compress=True)
+    after = docker_archive(tmp_path / "plain.tar", [layer])
+    budgets = ["image.growth=5%", "layer:1.growth=0", "unpacked.growth=0", "image=10kB"]
+    difference = compare(tmp_path, before, after, budgets=budgets).difference
+    assert [(one.budget, one.is_within) for one in difference.budgets] == [
+        ("unpacked.growth=0", True),
+        ("image=10kB", False),
+    ]
+    assert [(one.id, one.severity) for one in difference.findings] == [
+        ("diff.uncompressed", "warning"),
+        ("diff.budget-unmatched", "warning"),
+        ("diff.budget-unmatched", "warning"),
+    ]
+    assert "layers are compressed, the other's are not" in difference.findings[1].message
+    assert not compare(tmp_path, before, before, budgets=budgets[:1]).difference.findings
+    both = compare(tmp_path, after, after, budgets=budgets[:1]).difference
+    assert [one.severity for one in both.findings] == ["info"]
+    assert both.budgets[0].is_within
 
 
 def test_a_wrong_budget_ends_it_before_anything_is_read(tmp_path):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from proa.inspect.budget_limits import Limit
-from proa.inspect.difference import Compared
+from proa.inspect.difference import UNCOMPRESSED, Compared
 from proa.records.difference import Delta, Dependency, Difference, Judged, Measure
 from proa.records.evidence import Finding
 from proa.records.image_anatomy import AnatomyFinding
@@ -58,6 +58,8 @@ def _measured(compared: Compared, limit: Limit) -> Iterator[tuple[Measure, Delta
     """Yield every quantity that a budget is about."""
     difference = compared.difference
     is_image = difference.after.kind == "image"
+    if _is_incomparable(difference, limit):
+        return
     match limit.group:
         case "image" if is_image:
             yield "image", difference.compressed
@@ -80,6 +82,12 @@ def _measured(compared: Compared, limit: Limit) -> Iterator[tuple[Measure, Delta
             yield from (("file", one) for one in compared.files if fits(one.name))
         case _:
             return
+
+
+def _is_incomparable(difference: Difference, limit: Limit) -> bool:
+    """Say whether growth would be that from compressed layers to others, or back."""
+    is_about_layers = limit.kind == "growth" and limit.group in ("image", "layers")
+    return is_about_layers and any(one.id == UNCOMPRESSED and one.severity == "warning" for one in difference.findings)
 
 
 def _has_program(difference: Difference) -> bool:
@@ -186,6 +194,9 @@ def _unmatched(difference: Difference, limit: Limit) -> Finding:
     if difference.after.kind == "binary" and is_for_images:
         message = f"the budget {limit.name} was not judged: it is for images, and these are programs"
         hint = "compare images to have it judged"
+    elif _is_incomparable(difference, limit):
+        message = f"the budget {limit.name} was not judged: one side's layers are compressed, the other's are not"
+        hint = "compare images of a registry or a layout, or give `unpacked` a budget"
     elif limit.subject == "system-package" and limit.kind == "new":
         message = f"the budget {limit.name} was not judged: a database of packages is not read"
         hint = "proa reads those of dpkg and apk"

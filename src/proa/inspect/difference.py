@@ -19,6 +19,8 @@ from proa.records.evidence import Finding
 from proa.records.image_anatomy import AnatomyFinding
 from proa.records.image_tree import TreeFile
 
+UNCOMPRESSED = "diff.uncompressed"
+"""The finding's id where compressed sizes are not known, a warning where they cannot be compared."""
 NO_MODULE = "(no module)"
 _STANDARD = "std"
 
@@ -49,6 +51,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """Version by name."""
     image_findings: tuple[AnatomyFinding, ...] = ()
     program: Program | None = None
+    has_plain_layers: bool = False
+    """An archive of a daemon, whose layers are not compressed: what a registry would store is not known."""
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +92,12 @@ def compare(before: Contents, after: Contents, *, findings: Iterable[Finding] = 
         settings=changed_settings(before.settings, after.settings),
         new_findings=new_findings,
         gone_findings=gone_findings,
-        findings=(*findings, *_platforms(before, after), *_without_program(before, after)),
+        findings=(
+            *findings,
+            *_platforms(before, after),
+            *_plain_layers(before, after),
+            *_without_program(before, after),
+        ),
     )
     return Compared(difference=difference, layers=layers, modules=modules, packages=packages, files=files)
 
@@ -208,6 +217,22 @@ def _platforms(before: Contents, after: Contents) -> tuple[Finding, ...]:
             severity="warning",
             message=f"the two are for different platforms: {before.platform} and {after.platform}",
             hint="choose one with --platform: programs for two processors differ everywhere",
+        ),
+    )
+
+
+def _plain_layers(before: Contents, after: Contents) -> tuple[Finding, ...]:
+    plain = [side for side in (before, after) if side.has_plain_layers]
+    if not plain or after.side.kind == "binary":
+        return ()
+    is_one = len(plain) == 1
+    which = f"{plain[0].side.reference} has" if is_one else "both have"
+    return (
+        Finding(
+            id=UNCOMPRESSED,
+            severity="warning" if is_one else "info",
+            message=f"{which} layers as a daemon saves them, not compressed: their sizes are not those of a registry",
+            hint="compare images of a registry or a layout (skopeo copy docker-archive:FILE oci:FOLDER:TAG)",
         ),
     )
 

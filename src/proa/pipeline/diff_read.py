@@ -60,6 +60,7 @@ def read_image(
         merged = merge_layers([layer.entries for layer in read])
         sizes = tuple(layer.compressed_bytes for layer in read)
         digests = [layer.digest for layer in read]
+        is_plain = not opened.has_manifest and any(layer.digest == layer.diff_id for layer in read)
         del read
         tree = tree_of(merged, digests)
         stored_bytes = sum(stored.entry.size_bytes for stored in merged.stored)
@@ -94,6 +95,7 @@ def read_image(
         system_packages=packages,
         image_findings=image_findings,
         program=dissected,
+        has_plain_layers=is_plain,
     )
     return contents, tuple(findings)
 
