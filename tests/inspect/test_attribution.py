@@ -16,7 +16,7 @@ from proa.errors import BinaryDamaged, DebugMismatch, ProaError, WrongUsage
 from proa.inspect.attribution import Layers, Names, voted
 from proa.inspect.attribution_native import group_of
 from proa.inspect.compression import whole
-from proa.inspect.modules import BuildInfo, module_of, owner_of
+from proa.inspect.modules import BuildInfo, module_of, owner_of, read_build_info
 from proa.pipeline.inspect_binary import inspect_binary
 
 _SPANS = st.lists(st.tuples(st.integers(-20, 220), st.integers(-5, 60), st.integers(0, 5)), max_size=12)
@@ -185,3 +185,32 @@ def test_a_debug_file_of_another_build_is_refused(tmp_path):
 def test_names_are_numbered_apart():
     names = Names()
     assert (names.package("a"), names.package(""), names.section("s", "x"), names.package("a")) == (0, -1, -2, 0)
+
+
+class _Program:
+    """As much of an ELF file as has build information."""
+
+    def __init__(self, text: str) -> None:
+        marked = bytes(16) + text.encode() + bytes(16)
+        size = bytes([len(marked) & 0x7F | 0x80, len(marked) >> 7])
+        self._content = b"\xff Go buildinf:\x08\x02" + bytes(16) + b"\x08go1.26.8" + size + marked
+
+    def section(self, name):
+        return name
+
+    def content(self, _section):
+        return self._content
+
+
+def test_what_a_module_is_replaced_by_is_known():
+    lines = [
+        "mod\tm\t(devel)\t",
+        "dep\ta\tv1",
+        "=>\tb\tv1\th1:x",
+        "dep\tc\tv1",
+        "=>\t../c\t(devel)\t",
+        "dep\td\tv2\th1:y",
+    ]
+    info = read_build_info(_Program("\n".join(lines)))
+    assert info.modules == {"m": "(devel)", "a": "v1", "c": "(devel)", "d": "v2"}
+    assert info.replacements == {"a": "b v1", "c": "../c"}

@@ -33,7 +33,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     anatomy: BinaryAnatomy
     main_module: str = ""
     modules: Mapping[str, str] = {}
-    """Version by path, as the build information of Go has them; the main module is among them."""
+    """Version by path, as the build information of Go has them, or what it is replaced by; the main module is among
+    them."""
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
     main: str = ""
     modules: Mapping[str, str] = {}
     """Version by path; a replaced one has that of its replacement."""
+    replacements: Mapping[str, str] = {}
+    """Of those that are replaced, by what: another module and its version, or a folder."""
     settings: Mapping[str, str] = {}
 
 
@@ -72,6 +74,7 @@ def _text(content: bytes, at: int) -> tuple[bytes, int]:
 
 def _parsed(version: bytes, text: bytes) -> BuildInfo:
     modules: dict[str, str] = {}
+    replacements: dict[str, str] = {}
     settings: dict[str, str] = {}
     path = main = last = ""
     for line in text.decode("utf-8", "replace").splitlines():
@@ -84,11 +87,14 @@ def _parsed(version: bytes, text: bytes) -> BuildInfo:
             modules[last] = rest[1] if len(rest) > 1 else ""
         elif key == "=>" and last:
             modules[last] = rest[1] if len(rest) > 1 and rest[1] else f"=> {rest[0]}" if rest else ""
+            replacements[last] = " ".join(word for word in rest[:2] if word != "(devel)").strip()
         elif key == "build" and rest:
             name, _, value = rest[0].partition("=")
             settings[name] = value
     number = version.decode("utf-8", "replace").removeprefix("go").split(" ")[0]
-    return BuildInfo(go_version=number, path=path, main=main, modules=modules, settings=settings)
+    return BuildInfo(
+        go_version=number, path=path, main=main, modules=modules, replacements=replacements, settings=settings
+    )
 
 
 def module_of(package: str, info: BuildInfo) -> tuple[str, str]:

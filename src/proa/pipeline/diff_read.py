@@ -122,7 +122,7 @@ def read_program(file: Path, *, reference: str, environ: Mapping[str, str], jobs
 def _dissected(file: Path, place: str, environ: Mapping[str, str], jobs: int) -> Program:
     anatomy = inspect_binary(file, debug=None, environ=environ, most_symbols=1, jobs=jobs, finds_debug=False)
     info: BuildInfo = read_build_info(open_executable(file).elf)
-    return Program(place=place, anatomy=anatomy, main_module=info.main, modules=info.modules)
+    return Program(place=place, anatomy=anatomy, main_module=info.main, modules={**info.modules, **info.replacements})
 
 
 def _told(program: Program, reference: str) -> Iterator[Finding]:
