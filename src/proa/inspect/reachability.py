@@ -115,13 +115,45 @@ class Reachability:
         alive[-1] = False
         return alive
 
-    def _callable(self, reached: Any) -> Any:
+    def _callable(self, reached: Any, spared: Any) -> Any:
+        """Say of each method whether it can be called; ``spared`` are those that only an interface can keep."""
         import numpy as np
 
         graph = self.graph
-        can = np.zeros(len(graph.is_exported), bool)
-        can[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
-        return can | graph.is_exported if self._is_looked_up else can
+        asked = np.zeros(len(graph.is_exported), bool)
+        asked[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
+        can = asked | graph.is_exported if self._is_looked_up else asked
+        return np.where(spared, asked[graph.method_signatures], can[graph.method_signatures])
+
+    def _spared(self, gone: Any, removed: Collection[int]) -> Any:
+        """Return which methods are not there for nobody's sake: of gone types, and those they lend to who embeds them."""
+        import numpy as np
+
+        graph = self.graph
+        if not removed:
+            return np.zeros(len(graph.method_sources), bool)
+        wrappers, packages = self._lent
+        lent = np.isin(graph.method_targets, wrappers[np.isin(packages, list(removed))])
+        wide = len(graph.is_exported)
+        keys = graph.method_sources * wide + graph.method_signatures
+        return gone[graph.method_sources] | np.isin(keys, keys[lent])
+
+    @cached_property
+    def _lent(self) -> tuple[Any, Any]:
+        """Return functions the compiler wrote, and the packages whose functions they call, or are made of."""
+        import numpy as np
+
+        graph = self.graph
+        first = graph.first_edge[graph.wrappers].astype("i8")
+        counts = graph.first_edge[graph.wrappers + 1] - first
+        rows = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+        targets = graph.targets[rows]
+        code = targets < graph.functions
+        inlined = np.isin(graph.inlined_in, graph.wrappers)
+        return (
+            np.concatenate([np.repeat(graph.wrappers, counts)[code], graph.inlined_in[inlined]]),
+            np.concatenate([graph.owners[targets[code]], graph.inlined_packages[inlined]]),
+        )
 
     def _mark(
         self,
@@ -147,8 +179,9 @@ class Reachability:
         of_gone = gone[graph.public_sources]
         is_code = graph.method_targets < graph.functions
         open_methods = ~gone[graph.method_sources] | is_code | graph.is_exported[graph.method_signatures]
+        spared = self._spared(gone, removed)
         while True:
-            can = self._callable(reached)[graph.method_signatures]
+            can = self._callable(reached, spared)
             methods = reached[graph.method_sources] & ~reached[graph.method_targets] & can & open_methods
             public = of_gone & reached[graph.public_sources] & ~reached[graph.public_targets]
             starting = ~begun

@@ -34,6 +34,8 @@ _ENTRY_BYTES = 24
 """Of a symbol in the symbol table, beside its name (64 bits)."""
 _INLINED_BYTES = 16
 _ROW_BYTES = 8
+_FUNC_ID = 40
+"""Where a function's record says what kind it is. Source: runtime/runtime2.go of Go 1.20 to 1.26, ``_func``."""
 _MOST_INITS = 10_000
 _INTERFACE = 20
 _NEAR_BYTES = 64
@@ -99,6 +101,8 @@ class References(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     call_places: Any
     callers: Any
     callees: Any
+    wrappers: Any
+    """Functions the compiler wrote, among them the methods that a type has by what is embedded in it."""
     lookups: Any
     """Functions that look methods up by a name that is not written there."""
 
@@ -195,6 +199,7 @@ class _Reading:
             call_places=self.code.call_addresses,
             callers=self.code.callers,
             callees=self.code.callees,
+            wrappers=self.wrappers,
             lookups=self._lookups(),
         )
 
@@ -329,6 +334,9 @@ class _Reading:
         table = self.elf.content(parts.section)
         words: Any = np.ndarray((len(table) - 3,), f"{self.elf.order}u4", table, strides=(1,))
         own = words[parts.records - parts.section.offset + 4].astype("i8")
+        kinds = np.frombuffer(table, "u1")[parts.records - parts.section.offset + _FUNC_ID]
+        # The last kind of the list in each version. Source: internal/abi/symtab.go of Go, FuncIDWrapper.
+        self.wrappers = np.flatnonzero(kinds == kinds.max(initial=1))
         self._name_inlined(offsets, functions)
         size = parts.names[1] - parts.names[0]
         self._pieces(np.concatenate([own, offsets]), np.concatenate([numbers, functions]), size)
@@ -418,6 +426,7 @@ class _Reading:
         tables[code] = gocode.method_tables(self.binary, places[code])
         good = (sources >= 0) & (targets >= 0) & (tables == places)
         good &= ~np.isin(places, self.table_hashes)
+        good &= ~np.isin(places, np.array(self.more.own_parts if self.more else [], "i8"))
         good &= ~np.isin(places, np.unique(tables[tables != places]) + 2 * self.binary.pointer_bytes)
         good &= ~np.isin(sources, self._locate(np.array(self.types.mask_addresses, "i8")))
         places, sources, targets = places[good], sources[good], targets[good]

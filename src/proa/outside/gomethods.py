@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-_UNCOMMON = 1
+_UNCOMMON, _NAMED = 1, 4
 _INTERFACE, _STRUCT = 20, 25
 _EXTRA_WORDS = {17: 3, 18: 2, 19: 1, 20: 4, 22: 1, 23: 1, 25: 4}
 _MAP = 21
@@ -37,6 +37,8 @@ class TypeReferences(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """By signature: its name begins with a capital."""
     private_fields: list[int]
     """Where a struct's descriptor points at the type of a field that no other package can name."""
+    own_parts: list[int]
+    """Where a descriptor points at its own fields or methods; without any, that is where the next one begins."""
 
 
 class _Descriptors:
@@ -93,6 +95,7 @@ def read_type_references(
         interface_signatures=[],
         is_exported=[],
         private_fields=[],
+        own_parts=[],
     )
     read = _Descriptors(content, start, words, word=word, order=order, text=text)
     for address in addresses:
@@ -101,10 +104,13 @@ def read_type_references(
             continue
         kind, flags = read.content[place + 2 * word + 7] & 31, read.content[place + 2 * word + 4]
         needed = [read.form_offset.unpack_from(read.content, place + read.base - 8)[0]]
+        if kind in (_INTERFACE, _STRUCT):
+            found.own_parts.append(address + read.base + word)
         if kind == _INTERFACE:
             needed += _interface(read, place, found)
         elif kind == _STRUCT:
             found.private_fields.extend(start + at for at in _private_fields(read, place))
+        needed += _pointer_to_this(read, place, flags)
         if flags & _UNCOMMON:
             extra = 7 * word + 8 if kind == _MAP else _EXTRA_WORDS.get(kind, 0) * word
             needed += _methods(read, place, place + read.base + extra, found)
@@ -114,6 +120,23 @@ def read_type_references(
                 found.targets.append(start + target)
     found.is_exported.extend(name[:1].isupper() for name, _ in read.signatures)
     return found
+
+
+def _pointer_to_this(read: _Descriptors, place: int, flags: int) -> Iterator[int]:
+    """Yield the type of pointers to this one where it keeps that: named, or the pointers have methods.
+
+    The others are there for somebody else's sake. Source: cmd/compile/internal/reflectdata, dcommontype.
+    """
+    (pointers,) = read.form_offset.unpack_from(read.content, place + read.base - 4)
+    # A pointer adds one word before what is uncommon.
+    uncommon = pointers + read.base + read.word
+    if pointers <= 0 or uncommon + read.form_uncommon.size > len(read.content):
+        return
+    has_methods = read.content[pointers + 2 * read.word + 4] & _UNCOMMON and bool(
+        read.form_uncommon.unpack_from(read.content, uncommon)[1]
+    )
+    if flags & _NAMED or has_methods:
+        yield pointers
 
 
 def _interface(read: _Descriptors, place: int, found: TypeReferences) -> Iterator[int]:
