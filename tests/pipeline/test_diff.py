@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fakes.images import make_image
 from fakes.layers import archive, docker_archive, item
 from proa.cli.difference_table import lines
 from proa.cli.exits import run_guarded
@@ -339,6 +341,46 @@ def test_images_for_two_platforms_are_told_apart(tmp_path, images):
     other = docker_archive(tmp_path / "arm.tar", [archive([item("a", b"b")])], architecture="arm64")
     found = compare(tmp_path, images[0], other).difference.findings
     assert [one.id for one in found] == ["diff.platforms", "diff.uncompressed"]
+
+
+def test_a_layer_that_both_sides_have_is_read_once_and_counts_for_both(tmp_path):
+    from proa.outside.access import Access
+    from proa.outside.image_stream import opened_image
+    from proa.outside.store import Store
+    from proa.pipeline.diff_read import read_image
+    from proa.records.reference import Name, Reference
+
+    store = Store(tmp_path / "store")
+    base, top = archive([item("data", b"x" * 100), item("app", b"a")]), archive([item("app", b"bb")])
+    one, two = make_image(store, base), make_image(store, base, top)
+
+    def read(image, known, *, may_read_base=True):
+        reference = Reference(transport="store", name=Name(registry="", path="i", digest=image.digest))
+        with opened_image(reference, None, store=store, access=Access()) as opened:
+            lowest, *rest = opened.layers
+            lowest = lowest if may_read_base else msgspec.structs.replace(lowest, open=None)
+            own = msgspec.structs.replace(opened, layers=(lowest, *rest))
+            places = {"scratch": tmp_path, "environ": environ(tmp_path)}
+            return read_image(own, reference="i", version="", known=known, **places)
+
+    known = {}
+    read(one, known)
+    assert read(two, known, may_read_base=False) == read(two, {})
+
+
+def test_a_damaged_layer_is_found_also_where_the_other_side_has_it_whole(tmp_path):
+    if shutil.which("skopeo") is None:
+        pytest.skip("real: skopeo is not on PATH")
+    whole = docker_archive(tmp_path / "whole.tar", [archive([item("data", b"x" * 100)])])
+    for name in ("one", "two"):
+        words = ["skopeo", "copy", "-q", f"docker-archive:{whole}", f"oci:{tmp_path / name}:1"]
+        subprocess.run(words, check=True, capture_output=True)
+    layer = max(
+        (tmp_path / "two" / "blobs" / "sha256").iterdir(), key=lambda file: file.read_bytes()[:2] == b"\x1f\x8b"
+    )
+    layer.write_bytes(layer.read_bytes()[:-1] + b"!")
+    with pytest.raises(ProaError, match="two"):
+        compare(tmp_path, tmp_path / "one", tmp_path / "two")
 
 
 def test_growth_from_compressed_layers_to_others_is_not_judged(tmp_path):

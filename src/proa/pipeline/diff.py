@@ -21,6 +21,7 @@ from proa.pipeline.diff_targets import PUBLISHED, Target, target_of
 from proa.pipeline.plan import Bench, Say, open_bench
 from proa.records.difference import Difference
 from proa.records.evidence import Finding
+from proa.records.layer_entry import LayerEntries
 from proa.records.place import Place
 from proa.records.platform import Platform
 from proa.records.reference import Name, Reference
@@ -80,7 +81,8 @@ def diff(asked: Asked, request: Request, *, environ: Mapping[str, str], progress
         ]
         targets = [_published(bench, target, asked, request) for target in targets]
         opened = _opened(bench, targets, asked, request, scratch)
-        read = [_named_read(bench, one, request, scratch) for one in opened]
+        known: dict[str, LayerEntries] = {}
+        read = [_named_read(bench, one, request, scratch, known) for one in opened]
     findings = [finding for one in opened for finding in one.findings]
     findings += [finding for _, more in read for finding in more]
     before, after = _of_one_kind(read[0][0], read[1][0], findings)
@@ -248,7 +250,7 @@ def _version(version: str, revision: Revision) -> str:
 def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Request) -> _Opened:
     from proa.outside.machine import this_platform
     from proa.pipeline import ship, steps
-    from proa.pipeline.plan import lay_plans
+    from proa.pipeline.diff_published import only_plan
 
     own = msgspec.structs.replace(
         request,
@@ -257,19 +259,16 @@ def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Req
         platforms=request.platforms or (str(this_platform()),),
     )
     try:
-        plans = lay_plans(bench, own)
+        plan = only_plan(bench, own)
     except SeveralMains as error:
         error.hint = "choose one with --program"
         raise
     except NoProject as error:
         error.hint = error.hint.replace("proa ship ", "proa diff --program ")
         raise
-    if len(plans) > 1:
-        names = ", ".join(plan.main.name for plan in plans)
-        raise WrongUsage(f"there are several programs ({names})", hint="choose one with --program")
     log = steps.Log()
-    steps.build_together(bench, plans, log)
-    work = steps.Work(bench=bench, plan=plans[0], log=log)
+    steps.build_together(bench, (plan,), log)
+    work = steps.Work(bench=bench, plan=plan, log=log)
     shipment, whole = ship.prepare(work, should_try=False, requires_trial=False)
     return _Opened(
         word=word,
@@ -279,17 +278,21 @@ def _packed(bench: Bench, word: str, directory: Path, asked: Asked, request: Req
     )
 
 
-def _named_read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tuple[Contents, tuple[Finding, ...]]:
+def _named_read(
+    bench: Bench, opened: _Opened, request: Request, scratch: Path, known: dict[str, LayerEntries]
+) -> tuple[Contents, tuple[Finding, ...]]:
     """Read a side; what is wrong with it says which of the two it is."""
     try:
-        return _read(bench, opened, request, scratch)
+        return _read(bench, opened, request, scratch, known)
     except ProaError as error:
         if Path(opened.word).name not in error.what:
             error.what = f"{opened.word}: {error.what}"
         raise
 
 
-def _read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tuple[Contents, tuple[Finding, ...]]:
+def _read(
+    bench: Bench, opened: _Opened, request: Request, scratch: Path, known: dict[str, LayerEntries]
+) -> tuple[Contents, tuple[Finding, ...]]:
     bench.say(f"reading {opened.word}")
     if opened.file is not None:
         return read_program(opened.file, reference=opened.word, environ=bench.environ, jobs=request.jobs), ()
@@ -299,9 +302,10 @@ def _read(bench: Bench, opened: _Opened, request: Request, scratch: Path) -> tup
         return read_image(
             image,
             reference=opened.word,
-            place=opened.word,
             version=opened.version,
             scratch=scratch,
+            # A layer of the store is one file for both sides; elsewhere each side's own bytes are what is judged.
+            known=known if opened.reference.transport == "store" else {},
             environ=bench.environ,
             jobs=request.jobs,
         )

@@ -22,12 +22,14 @@ from proa.inspect.tree import tree_of
 from proa.outside.executables import open_executable
 from proa.outside.image_stream import StreamedImage
 from proa.outside.layer_files import take_out
+from proa.outside.layer_stream import StreamedLayer, StreamLimits, check_sums
 from proa.outside.layer_workers import read_apart
 from proa.outside.store import disk_errors
 from proa.pipeline.inspect import without_collecting
 from proa.pipeline.inspect_binary import inspect_binary
 from proa.records.difference import Side
 from proa.records.evidence import Finding
+from proa.records.layer_entry import LayerEntries
 from proa.records.oci import Config
 
 _MOST_PROGRAM_BYTES = 2 << 30
@@ -44,19 +46,21 @@ def read_image(
     opened: StreamedImage,
     *,
     reference: str,
-    place: str,
     version: str,
     scratch: Path,
+    known: dict[str, LayerEntries],
     environ: Mapping[str, str],
     jobs: int = 0,
 ) -> tuple[Contents, tuple[Finding, ...]]:
     """Return what is in an open image, and what to know of it. ``scratch`` is an empty folder, emptied again.
 
+    ``known`` are layers by digest that need not be read again; those of this image are added.
+
     Raises HostileArchive, ImageMissing, NoSpace.
     """
     config = opened.config
     with without_collecting():
-        read = read_apart(opened.layers, look, place=place, limits=None, processes=jobs or 2)
+        read = _layers(opened.layers, known, reference, jobs)
         merged = merge_layers([layer.entries for layer in read])
         sizes = tuple(layer.compressed_bytes for layer in read)
         digests = [layer.digest for layer in read]
@@ -98,6 +102,18 @@ def read_image(
         has_plain_layers=is_plain,
     )
     return contents, tuple(findings)
+
+
+def _layers(
+    layers: Sequence[StreamedLayer], known: dict[str, LayerEntries], reference: str, jobs: int
+) -> tuple[LayerEntries, ...]:
+    left = [layer for layer in layers if layer.digest not in known]
+    read = read_apart(left, look, place=reference, processes=jobs or 2)
+    fresh = iter(read)
+    whole = tuple(known[layer.digest] if layer.digest in known else next(fresh) for layer in layers)
+    known |= {layer.digest: layer for layer in read}
+    check_sums(whole, StreamLimits())
+    return whole
 
 
 def read_program(file: Path, *, reference: str, environ: Mapping[str, str], jobs: int = 0) -> Contents:
