@@ -294,6 +294,21 @@ def cases_of(service: str) -> list[Case]:
     return [case for case in CASES if case.service == service]
 
 
+def node_values(bed: Bed) -> dict[str, str]:
+    """Return the variables of tests/projects/preflight-node: its queue refuses the API key, the others let it in."""
+    web = f"https://localhost:{bed.oauth.tls}"
+    return {
+        "PORT": "3000",
+        **_postgres("postgres.tls", tail="/orders?sslmode=verify-full")(bed),
+        "QUEUE_API_URL": f"{web}/payments",
+        "QUEUE_API_KEY": WRONG,
+        "CACHE_API_URL": f"{web}/orders",
+        "CACHE_API_TOKEN_URL": f"{web}/token",
+        "CACHE_API_CLIENT_ID": "shop",
+        "CACHE_API_CLIENT_SECRET": service_oauth.CLIENT_SECRET,
+    }
+
+
 def secrets_in(text: str) -> list[str]:
     """Return the bed's secrets that a text shows, as they are, as a URL has them or as HTTP Basic sends them."""
     return [
