@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from proa.cli.amounts import bytes_text
 from proa.records.image_anatomy import ImageAnatomy, LayerAnatomy, WastedFile
+from proa.report.markdown_text import plain
 
 _PLAIN_WIDTH = 120
 """Columns where standard output is no terminal."""
@@ -131,17 +132,6 @@ def _cell(text: str) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def plain(text: str) -> str:
-    r"""Return text without what would steer a terminal.
-
-    >>> plain("a\x1b[2Jb\n")
-    'a\\x1b[2Jb\\n'
-    """
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def clipped(text: str, width: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from proa.cli.anatomy_table import clipped, plain
+from proa.cli.anatomy_table import clipped
 from proa.records.difference import Delta, Difference
+from proa.report.markdown_text import plain
 from proa.report.sizes import growth_text, size_text
 
 _LEAST_WIDTH = 40

@@ -9,6 +9,7 @@ import click
 
 from proa.cli import anatomy_table, options, page_file, screen
 from proa.records.image_anatomy import ImageAnatomy, encode_anatomy
+from proa.report.markdown_text import plain
 
 _DEFAULT_TOP = 10
 _DEFAULT_DEPTH = 3
@@ -48,7 +49,7 @@ def show(image: str, *, page: str, **flags: Any) -> None:
             top=top,
             depth=flags["depth"] or _DEFAULT_DEPTH,
             width=anatomy_table.terminal_width(),
-            whole=anatomy_table.plain(whole.anatomy.reference),
+            whole=plain(whole.anatomy.reference),
         ):
             click.echo(line)
     elif page != "-":

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from proa.cli.amounts import bytes_text
-from proa.cli.anatomy_table import plain
 from proa.cli.screen import console, trial_text
 from proa.records.slimming import LeftOutGroup, Slimming
+from proa.report.markdown_text import plain
 
 _MOST_GROUPS = 10
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from proa.cli.amounts import bytes_text
-from proa.cli.anatomy_table import plain
 from proa.report.branches import Branch
+from proa.report.markdown_text import plain
 
 _LEAST_WIDTH = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
