@@ -28,6 +28,7 @@ from proa.records.configuration import Configuration
 from proa.records.debugging import Symbols
 from proa.records.difference import Difference
 from proa.records.image_anatomy import ImageAnatomy
+from proa.records.preflight import Preflight
 from proa.records.shipment import Shipment
 from proa.records.slimming import Slimming
 from proa.records.trial import Trial
@@ -48,6 +49,7 @@ _RECORDS: dict[str, tuple[type[Any], str]] = {
     "proa.yaml": (Configuration, "The whole of proa.yaml."),
     "analysis": (Analysis, "What `proa analyze --format json` prints."),
     "trial": (Trial, "What a trial run showed."),
+    "preflight": (Preflight, "What `proa preflight --format json` prints."),
     "debug": (Symbols, "What `proa debug --format json` prints."),
 }
 _SECTIONS: dict[str, type[Any]] = {
@@ -56,6 +58,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "image": configuration.ImageSettings,
     "image.files": configuration.AssetFile,
     "trial": configuration.TrialSettings,
+    "services.NAME": configuration.ServiceSettings,
     "programs.NAME": configuration.ProgramSettings,
 }
 _KINDS = {
@@ -68,6 +71,7 @@ _KINDS = {
     "tuple[int, ...]": "list of numbers",
     "dict[str, str]": "texts by name",
     "dict[str, ProgramSettings]": "see programs.NAME, by name",
+    "dict[str, ServiceSettings]": "see services.NAME, by name",
     "tuple[AssetFile, ...]": "list of image.files",
     "BuildSettings": "see build",
     "BuildSettings | None": "see build",

@@ -80,6 +80,14 @@ class SlimFailed(GateRefused):
     remedy = "bring back what it asked for with --keep, or show it to `proa slim` in a run with --test"
 
 
+class ServiceMissing(GateRefused):
+    """A required service is not there, or does not let us in."""
+
+    code = "PROA106"
+    meaning = "`proa preflight` could not reach a required service, or was not let in."
+    remedy = "see the layer named for each service; --wait 60s tries again, --optional NAME lets one be missing"
+
+
 class WrongInput(ProaError):
     """What the user gave cannot be worked on."""
 

@@ -10,6 +10,7 @@ from proa.cli.groups import LazyGroup
 _COMMANDS = {
     "ship": "Analyze, build, pack, try and publish: the main job.",
     "analyze": "Say what a project is and what it needs at run time.",
+    "preflight": "Contact the services a program needs: are they there, do they let us in?",
     "build": "Build the program, static and proved so.",
     "pack": "Put the program and what it needs into an image.",
     "trial": "Run an image under the limits it is meant for.",

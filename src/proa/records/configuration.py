@@ -12,6 +12,7 @@ import msgspec
 
 from proa.errors import WrongConfiguration, WrongUsage
 from proa.records.binary import Strip
+from proa.records.preflight import ServiceKind
 
 Compression = Literal["gzip", "zstd"]
 CgoChoice = Literal["auto", "off", "on"]
@@ -165,6 +166,23 @@ class ProgramSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trial: TrialSettings | None = None
 
 
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A service that `proa preflight` contacts; its secrets stay in variables, which are named here."""
+
+    kind: ServiceKind | None = None
+    """Default: what the address's scheme says."""
+    address: str = ""
+    """A URL or ``host:port``; no secrets."""
+    variable: str = ""
+    """The variable that holds the address; default: the one the service is named by."""
+    required: bool = True
+    user: str = ""
+    password_from: str = ""
+    """The variable that holds the password."""
+    token_from: str = ""
+    api_key_from: str = ""
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole of proa.yaml."""
 
@@ -177,6 +195,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where ``--push`` goes: ``registry.example/team``. Also PROA_REPO and KO_DOCKER_REPO."""
     budgets: BudgetSettings = BudgetSettings()
     slim: SlimSettings = SlimSettings()
+    services: dict[str, ServiceSettings] = {}
+    """By name: a variable's (``DATABASE_URL``), whose service is then said more of, or any other."""
     programs: dict[str, ProgramSettings] = {}
     """By program name or package path (``api``, ``./cmd/api``)."""
 
