@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from proa.inspect.inlining import inlined_bytes
 from proa.inspect.references import References
 
 STUB_BYTES = 32
@@ -43,6 +44,7 @@ class Reachability:
         self.wide = max(references.packages.values(), default=-1) + 1
         nothing = np.zeros(references.count, bool)
         self._is_looked_up = True
+        self._words: Collection[str] = ()
         everything = self._mark(nothing, frozenset(), None)
         # Nothing known refers to these: they are there as long as anything else of their package is.
         self.strays = np.flatnonzero(~everything)
@@ -116,27 +118,42 @@ class Reachability:
         return alive
 
     def _callable(self, reached: Any, spared: Any) -> Any:
-        """Say of each method whether it can be called; ``spared`` are those that only an interface can keep."""
+        """Say of each method whether it can be called; ``spared`` are rows of which more is asked."""
         import numpy as np
 
         graph = self.graph
         asked = np.zeros(len(graph.is_exported), bool)
         asked[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
-        can = asked | graph.is_exported if self._is_looked_up else asked
-        return np.where(spared, asked[graph.method_signatures], can[graph.method_signatures])
+        can = (asked | graph.is_exported if self._is_looked_up else asked)[graph.method_signatures]
+        if len(spared):
+            can[spared] = asked[graph.method_signatures[spared]] | can[spared] & self._named(reached, spared)
+        return can
+
+    def _named(self, reached: Any, rows: Any) -> Any:
+        """Say of methods whether code that is reached names them, or source; then their types stay with them."""
+        import numpy as np
+
+        graph = self.graph
+        written = np.array([name in self._words for name in graph.signature_names], bool)
+        mentioned = reached[: graph.functions].copy()
+        inlined = graph.inlined_functions[reached[graph.inlined_in]]
+        mentioned[inlined[inlined >= 0]] = True
+        targets = graph.method_targets[rows]
+        code = targets < graph.functions
+        keys = graph.method_sources[rows] * len(graph.is_exported) + graph.method_signatures[rows]
+        return written[graph.method_signatures[rows]] | np.isin(keys, keys[code][mentioned[targets[code]]])
 
     def _spared(self, gone: Any, removed: Collection[int]) -> Any:
-        """Return which methods are not there for nobody's sake: of gone types, and those they lend to who embeds them."""
+        """Return rows of methods that nobody keeps who does not use them: of gone types, or lent to who embeds one."""
         import numpy as np
 
         graph = self.graph
         if not removed:
-            return np.zeros(len(graph.method_sources), bool)
+            return np.empty(0, "i8")
         wrappers, packages = self._lent
         lent = np.isin(graph.method_targets, wrappers[np.isin(packages, list(removed))])
-        wide = len(graph.is_exported)
-        keys = graph.method_sources * wide + graph.method_signatures
-        return gone[graph.method_sources] | np.isin(keys, keys[lent])
+        keys = graph.method_sources * len(graph.is_exported) + graph.method_signatures
+        return np.flatnonzero(gone[graph.method_sources] | np.isin(keys, keys[lent]))
 
     @cached_property
     def _lent(self) -> tuple[Any, Any]:
@@ -206,11 +223,15 @@ class Reachability:
 
     # Questions
 
-    def without(self, packages: Iterable[int], imported: Collection[int] | None) -> Loss:
-        """Return what would go with some packages; ``imported`` are those that would still be, None where unknown."""
+    def without(self, packages: Iterable[int], imported: Collection[int] | None, words: Collection[str] = ()) -> Loss:
+        """Return what would go with some packages; ``imported`` are those that would still be, None where unknown.
+
+        ``words`` are names of methods in the source of those who import them, by whatever way.
+        """
         import numpy as np
 
         removed = frozenset(packages)
+        self._words = frozenset(words)
         return self._without(np.isin(self.graph.owners, list(removed)), removed, imported)
 
     def without_nodes(self, nodes: Iterable[int]) -> Loss:
@@ -233,6 +254,8 @@ class Reachability:
         losses = np.where(lost, sizes, 0)
         stubs = np.flatnonzero(reached[: graph.functions] & gone[: graph.functions])
         losses[stubs] = np.maximum(graph.own_bytes[stubs] - STUB_BYTES, 0)
+        numbers, inlined = inlined_bytes(graph, removed, reached & ~gone)
+        losses[numbers] += inlined
         return Loss(
             bytes=int(losses.sum()),
             packages=self._by_package(losses),

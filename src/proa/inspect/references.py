@@ -87,7 +87,9 @@ class References(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     method_signatures: Any
     interface_types: Any
     interface_signatures: Any
+    signature_names: list[str]
     is_exported: Any
+    """By signature: its name begins with a capital."""
     public_sources: Any
     """Of types: what others can name of their parts."""
     public_targets: Any
@@ -97,6 +99,12 @@ class References(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     inlined_in: Any
     """Functions, with the packages of functions that were inlined into them."""
     inlined_packages: Any
+    inlined_names: Any
+    """Where the names of those functions are in the function table."""
+    inlined_functions: Any
+    """Those functions themselves, where they are in the program as well; -1 for the others."""
+    function_data: int
+    """Address of ``go:func.*``, 0 where unknown."""
     entry: int
     call_places: Any
     callers: Any
@@ -195,6 +203,9 @@ class _Reading:
             initial_owners=owners[initial],
             inlined_in=self.inlined_in,
             inlined_packages=self.inlined_packages,
+            inlined_names=self.inlined_names,
+            inlined_functions=self.inlined_functions,
+            function_data=self.module.funcdata,
             entry=max(self.binary.number_of(self.elf.entry), 0),
             call_places=self.code.call_addresses,
             callers=self.code.callers,
@@ -337,7 +348,7 @@ class _Reading:
         kinds = np.frombuffer(table, "u1")[parts.records - parts.section.offset + _FUNC_ID]
         # The last kind of the list in each version. Source: internal/abi/symtab.go of Go, FuncIDWrapper.
         self.wrappers = np.flatnonzero(kinds == kinds.max(initial=1))
-        self._name_inlined(offsets, functions)
+        self._name_inlined(offsets, functions, own)
         size = parts.names[1] - parts.names[0]
         self._pieces(np.concatenate([own, offsets]), np.concatenate([numbers, functions]), size)
         self._pieces(parts.pc_starts, parts.pc_functions, parts.pcs[1] - parts.pcs[0])
@@ -379,14 +390,17 @@ class _Reading:
         good = (offsets < parts.names[1] - parts.names[0]) & ((words[at] & 0xFF) < 64)
         return offsets[good], numbers[which[good]]
 
-    def _name_inlined(self, offsets: Any, functions: Any) -> None:
+    def _name_inlined(self, offsets: Any, functions: Any, own: Any) -> None:
         import numpy as np
 
         places, which = np.unique(offsets, return_inverse=True)
         names = self.binary.name_bytes
         packages = [self.names.package(owner_of(text_at(names, place))) for place in places.tolist()]
         self.inlined_packages = np.array(packages, "i8")[which.reshape(-1)] if len(places) else np.empty(0, "i8")
-        self.inlined_in = functions
+        self.inlined_in, self.inlined_names = functions, offsets
+        order = own.argsort(kind="stable")
+        at = np.minimum(own[order].searchsorted(offsets), max(self.functions - 1, 0))
+        self.inlined_functions = np.where(own[order][at] == offsets, order[at], -1) if self.functions else offsets
 
     # Edges
 
@@ -546,7 +560,8 @@ class _Reading:
             "method_signatures": signatures,
             "interface_types": nodes(more.interface_types if more else []),
             "interface_signatures": np.array(more.interface_signatures if more else [], "i8"),
-            "is_exported": np.array(more.is_exported if more else [], bool),
+            "signature_names": more.names if more else [],
+            "is_exported": np.array([name[:1].isupper() for name in more.names] if more else [], bool),
         }
 
     # By node

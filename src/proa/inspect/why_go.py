@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,8 +32,8 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss
 
 
-def reasons(asked: Asked, reachability: Reachability, imports: Imports | None) -> Reasons:
-    """Return the ways to what was asked for, and what would go with it."""
+def reasons(asked: Asked, reachability: Reachability, imports: Imports | None, words: Collection[str] = ()) -> Reasons:
+    """Return the ways to what was asked for, and what would go with it; ``words`` as ``Reachability.without``."""
     nodes = nodes_of(asked, reachability)
     references = _references(nodes, reachability)
     edges, root = _edges(reachability, imports)
@@ -47,7 +47,7 @@ def reasons(asked: Asked, reachability: Reachability, imports: Imports | None) -
         references=references,
         importers=_importers(packages, edges),
         dominator=_dominator(packages, root, edges),
-        loss=_loss(asked, nodes, reachability, imports),
+        loss=_loss(asked, nodes, reachability, imports, words),
     )
 
 
@@ -149,7 +149,13 @@ def _collapsed(references: Sequence[str], nodes: Sequence[int], reachability: Re
     return tuple(found if found[:1] == [MAIN] else [MAIN, *found]) if found else ()
 
 
-def _loss(asked: Asked, nodes: Sequence[int], reachability: Reachability, imports: Imports | None) -> Loss:
+def _loss(
+    asked: Asked,
+    nodes: Sequence[int],
+    reachability: Reachability,
+    imports: Imports | None,
+    words: Collection[str] = (),
+) -> Loss:
     graph = reachability.graph
     if asked.subject == "symbol":
         return reachability.without_nodes(nodes)
@@ -159,4 +165,4 @@ def _loss(asked: Asked, nodes: Sequence[int], reachability: Reachability, import
     left = reached_without(imports.main, asked.packages, imports.edges)
     everything = {imports.main, *imports.edges}
     kept = {number for name, number in graph.packages.items() if name in left or name == MAIN or name not in everything}
-    return reachability.without(numbers, kept - set(numbers))
+    return reachability.without(numbers, kept - set(numbers), words)

@@ -170,6 +170,41 @@ class GoBinary:
             address = entry + parent
         raise BinaryDamaged(f"the inlined calls of {self.names[number]} do not end")
 
+    def inlined_code(self, number: int, function_data: memoryview) -> list[tuple[int, int, int]]:
+        """Return the calls inlined in a function: offset of the name, number of the call it is in (-1), bytes of code.
+
+        ``function_data`` begins at ``go:func.*``. Raises BinaryDamaged.
+        """
+        record = self._functions + int(self._rows[2 * number + 1])
+        fields = struct.unpack(self.elf.order + _RECORD, cut(self._table, record, _RECORD_BYTES))
+        tables, data = fields[7], fields[13]
+        if tables <= _PCDATA_INLINE_INDEX or data <= _FUNCDATA_INLINE_TREE:
+            return []
+        offsets = struct.unpack(
+            f"{self.elf.order}{tables + data}I", cut(self._table, record + _RECORD_BYTES, 4 * (tables + data))
+        )
+        tree, table = offsets[tables + _FUNCDATA_INLINE_TREE], offsets[_PCDATA_INLINE_INDEX]
+        if tree == _NOTHING or not table:
+            return []
+        ends, values = self._decode(table)
+        # One function's table is wanted once, and there are many.
+        del self._tables[table]
+        sizes = [0] * min(max(values, default=-1) + 1, _MOST_TREE_BYTES // _INLINED_BYTES)
+        start = 0
+        for end, value in zip(ends, values, strict=True):
+            if 0 <= value < len(sizes):
+                sizes[value] += end - start
+            start = end
+        found = []
+        for row, size in enumerate(sizes):
+            _, name, parent, _ = struct.unpack(
+                self.elf.order + "IiiI", cut(function_data, tree + row * _INLINED_BYTES, _INLINED_BYTES)
+            )
+            at = bisect_right(ends, parent)
+            outer = values[at] if at < len(values) else -1
+            found.append((name, outer if outer < row else -1, size))
+        return found
+
     def _inline_tree(self, record: int, *, tables: int, data: int) -> tuple[memoryview | None, int]:
         if tables <= _PCDATA_INLINE_INDEX or data <= _FUNCDATA_INLINE_TREE or self._function_data is None:
             return None, 0

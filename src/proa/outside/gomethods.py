@@ -33,8 +33,8 @@ class TypeReferences(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     method_signatures: list[int]
     interface_types: list[int]
     interface_signatures: list[int]
-    is_exported: list[bool]
-    """By signature: its name begins with a capital."""
+    names: list[str]
+    """By signature."""
     private_fields: list[int]
     """Where a struct's descriptor points at the type of a field that no other package can name."""
     own_parts: list[int]
@@ -93,7 +93,7 @@ def read_type_references(
         method_signatures=[],
         interface_types=[],
         interface_signatures=[],
-        is_exported=[],
+        names=[],
         private_fields=[],
         own_parts=[],
     )
@@ -118,7 +118,7 @@ def read_type_references(
             if target > 0:
                 found.sources.append(address)
                 found.targets.append(start + target)
-    found.is_exported.extend(name[:1].isupper() for name, _ in read.signatures)
+    found.names.extend(name.decode("utf-8", "replace") for name, _ in read.signatures)
     return found
 
 

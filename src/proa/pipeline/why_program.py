@@ -79,7 +79,8 @@ def _explained(program: Executable, file: Path, ask: Ask, bench: Bench) -> Why:
         return _bytes_alone(ask, asked, own=own, source=source, language=language, told=told)
     bench.say("following references")
     reachability = _reachability(program, names, is_counted=symbols is None and names is not None)
-    found = reasons(asked, reachability, source.imports if source else None)
+    words = source.methods_named(asked.packages) if source else ()
+    found = reasons(asked, reachability, source.imports if source else None, words)
     if found.loss.is_last_lookup:
         told = (*told, _LOOKUP)
     why = _why(ask, asked, own=own, found=found, source=source, told=told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from proa.records.request import Request
 
 _RELEASE = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*(?:\+incompatible)?")
 _MOST_FILE_BYTES = 4 << 20
+_METHOD = re.compile(rb"(?:\.\s*|^\s+)([A-Z][A-Za-z0-9_]*)", re.MULTILINE)
+"""After a dot, or first in a line of an interface."""
 _UNKNOWN_MAIN = "command-line-arguments"
 
 
@@ -43,6 +45,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return Imports(
             main=self.plan.main.import_path, edges={path: one.imports for path, one in self.packages.items()}
         )
+
+    def methods_named(self, packages: Collection[str]) -> frozenset[str]:
+        """Return what may be methods' names in the files of all that import some packages, by whatever way."""
+        reaching, found = set(packages), set[bytes]()
+        # Dependencies come before their importers.
+        for one in self.plan.graphs[self.number].packages:
+            if one.import_path not in packages and not reaching.isdisjoint(one.imports):
+                reaching.add(one.import_path)
+                for name in (*one.files, *one.cgo_files):
+                    found.update(_METHOD.findall(_content(Path(one.directory) / name)))
+        return frozenset(name.decode("ascii") for name in found)
 
 
 def find_source(
@@ -168,15 +181,18 @@ def import_statements(chain: Sequence[str], source: Source) -> tuple[Evidence, .
 def _statement(package: Package, imported: str) -> tuple[str, int] | None:
     quoted = re.compile(rb'^[^"`/]*["`]' + re.escape(imported.encode()) + rb'["`]')
     for name in (*package.files, *package.cgo_files):
-        try:
-            with (Path(package.directory) / name).open("rb") as file:
-                lines = file.read(_MOST_FILE_BYTES).splitlines()
-        except OSError:
-            continue
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_content(Path(package.directory) / name).splitlines(), 1):
             if quoted.match(line.lstrip()):
                 return name, number
     return None
+
+
+def _content(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_MOST_FILE_BYTES)
+    except OSError:
+        return b""
 
 
 def _place(package: Package, name: str, source: Source) -> str:
