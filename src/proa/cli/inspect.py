@@ -12,13 +12,7 @@ from proa.errors import WrongUsage
 
 @click.command()
 @click.argument("target", metavar="IMAGE|FILE", required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    help="What standard output carries.",
-)
+@options.format_or_markdown_option
 @click.option(
     "--top",
     type=click.IntRange(min=0),

@@ -74,6 +74,14 @@ format_option = click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", help="What standard output carries."
 )
 
+format_or_markdown_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "markdown"]),
+    default="table",
+    help="What standard output carries.",
+)
+
 
 def request(**flags: Any) -> Request:
     """Return what the flags ask for. Raises WrongUsage."""

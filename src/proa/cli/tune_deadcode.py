@@ -23,13 +23,7 @@ from proa.records.tuning import Cause, Deadcode
     help="Link again without the causes; else the saving is an estimate.",
 )
 @click.option("--fail", "should_fail", is_flag=True, help="Exit with 1 where something is found, for CI.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    help="What standard output carries.",
-)
+@options.format_or_markdown_option
 def deadcode(**flags: Any) -> None:
     """Find what makes the linker keep methods that nobody calls in the Go program in SOURCE.
 

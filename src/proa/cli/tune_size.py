@@ -26,13 +26,7 @@ from proa.cli import options
 )
 @click.option("--bench", metavar="CMD", help="A command to time, run by sh with the program's path in $PROA_PROGRAM.")
 @click.option("--write", "should_write", is_flag=True, help="Write the winner's settings into proa.yaml.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    help="What standard output carries.",
-)
+@options.format_or_markdown_option
 def size(**flags: Any) -> None:
     """Take the program in SOURCE through the chain of flags for its language, and measure each step on it.
 

@@ -16,13 +16,7 @@ from proa.errors import WrongUsage
 @click.argument("name", metavar="PACKAGE|SYMBOL|FILE")
 @click.option("--source", metavar="DIR|MODULE@VERSION", help="What the program was built from; found where it can be.")
 @click.option("--verify", "should_verify", is_flag=True, help="Build it again without the package, and compare.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    help="What standard output carries.",
-)
+@options.format_or_markdown_option
 @click.option("--debug", metavar="FILE", help="The split debug file of the program; default the one in the store.")
 @click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Which image of an index.")
 @click.option("--insecure-registry", is_flag=True, help="Accept plain http and unknown certificates.")
