@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from proa.cli import page_file
+from proa.cli import options, page_file
 from proa.errors import WrongUsage
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from proa.cli import options
 from proa.errors import WrongUsage
 
 
