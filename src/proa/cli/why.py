@@ -28,7 +28,7 @@ def why(target: str, name: str, **flags: Any) -> None:
     A PACKAGE is an import path or its end (text/language), a SYMBOL is written as Go does (net/http.(*Client).Do),
     a FILE is an absolute path in the image. Exclusive bytes would go with it; shared ones others need too.
     """
-    from proa.cli import options, screen, why_table
+    from proa.cli import screen, why_table
     from proa.pipeline.why import why as explain
     from proa.pipeline.why_program import Ask
 
