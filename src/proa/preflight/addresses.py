@@ -101,6 +101,7 @@ def addressed(name: str, kind: ServiceKind, host: str, port: str = "", *, is_req
             service=Service(name=name, kind=kind, is_required=is_required),
             host=host.strip("[]"),
             port=_number(port) if port else PORTS.get(kind, 0),
+            tls="prefer" if kind in ("postgres", "mysql") else "off",
         )
     )
 
@@ -167,7 +168,7 @@ def _from_url(name: str, scheme: str, value: str, kind: ServiceKind | None, *, i
             user=user,
             password=Secret(password),
             database=unquote(parts.path[1:]) if is_name else "",
-            path=_path(path),
+            path=Secret(_path(path)),
             others=tuple(Secret(text) for key, text in pairs if _is_secret(key) and text),
         )
     )

@@ -133,7 +133,7 @@ def completed(target: Target, values: Mapping[str, str]) -> Target:
             token=target.token or Secret(get("TOKEN")) if kind == "nats" else target.token,
             database=target.database
             or (get("DATABASE", "NAME", "DBNAME", "DB") if kind in ("postgres", "mysql") else ""),
-            tls=mode if words else ("prefer" if stem == "PG" and target.tls == "off" else target.tls),
+            tls=mode if words else target.tls,
             ca=ca,
             starts_tls=target.starts_tls or (kind == "smtp" and target.port == 587),
         )

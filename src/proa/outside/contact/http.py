@@ -83,7 +83,7 @@ def visit_otlp(journey: Journey) -> None:
         if journey.exactly(9)[3] != 4:
             raise journey.fault("the answer is not HTTP/2")
         return
-    path = journey.target.path.rstrip("/")
+    path = journey.target.path.reveal().rstrip("/")
     path = path if path.endswith("/v1/traces") else path + "/v1/traces"
     answer = _ask(journey, method="POST", path=path, headers={"Content-Type": "application/x-protobuf"}, body=b"")
     journey.enter("authentication" if answer.status in (401, 403) else "read")
@@ -258,7 +258,10 @@ def _ask(
     target = journey.target
     host = f"[{target.host}]" if ":" in target.host else target.host
     standard = target.port == (443 if target.tls != "off" else 80)
-    lines = [f"{method} {path or target.path} HTTP/1.1", f"Host: {host}" if standard else f"Host: {host}:{target.port}"]
+    lines = [
+        f"{method} {path or target.path.reveal()} HTTP/1.1",
+        f"Host: {host}" if standard else f"Host: {host}:{target.port}",
+    ]
     lines += ["User-Agent: proa-preflight", "Accept: */*", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items() if name != "Accept"]
     lines += [f"Content-Length: {len(body)}"] if body is not None else []

@@ -146,11 +146,16 @@ class Journey:
             except TimeoutError:
                 link.close()
                 errors.append(f"{address[0]}: no answer within {share_s:.2g} s")
+            except ConnectionResetError:
+                # It was accepted and reset before we looked: the next layer will find it broken.
+                self.socket = link
+                return
             except OSError as error:
                 link.close()
                 errors.append(f"{address[0]}: {error.strerror or error}")
             else:
-                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with contextlib.suppress(OSError):
+                    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.socket = link
                 return
         raise self.fault("; ".join(dict.fromkeys(errors)))
@@ -166,6 +171,8 @@ class Journey:
         with self._mapped() as link:
             self.buffer = b""
             self.socket = context.wrap_socket(link, server_hostname=self.target.host)
+        if self.socket.version() is None:
+            raise self.fault("the service closed the connection")
         self.certificate_expires = _expires(self.socket)
 
     def peer_certificate(self) -> bytes:

@@ -63,7 +63,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = ""
     database: str = ""
     """Database, virtual host or bucket."""
-    path: str = "/"
+    path: Secret = Secret("/")
     """Of an http address, with its query; it may hold secrets and is not shown."""
     others: tuple[Secret, ...] = ()
     """Further secrets that came with the address: parts of its query."""
