@@ -48,14 +48,14 @@ def serving(serve: Serve) -> Iterator[int]:
         listener.close()
 
 
-def told(serve: Serve, url: str, *, timeout_s: float = 0.4, **values: str) -> Contact:
+def told(serve: Serve, url: str, *, timeout_s: float = 2.0, **values: str) -> Contact:
     with serving(serve) as port:
         (found,) = services_in({"X_API_URL": url.replace("PORT", str(port)), **values})
         return contact(found, timeout_s=timeout_s, environ=values)
 
 
 def hang(link: socket.socket) -> None:
-    time.sleep(1)
+    time.sleep(1.5)
 
 
 def close(link: socket.socket) -> None:
@@ -96,7 +96,7 @@ PLAIN = [
 @pytest.mark.parametrize("serve", [hang, close, reset, garbage, endless])
 def test_a_service_that_does_not_speak_its_protocol(serve: Serve, url: str) -> None:
     began = time.monotonic()
-    found = told(serve, url)
+    found = told(serve, url, timeout_s=0.6 if serve is hang else 2.0)
     assert (found.is_reachable, found.failed_layer) == (False, "protocol")
     assert found.hint
     assert time.monotonic() - began < 3
@@ -109,7 +109,7 @@ def test_a_web_server_on_a_database_s_port(url: str) -> None:
 
 @pytest.mark.parametrize("serve", [hang, close, reset, garbage, web])
 def test_a_port_that_speaks_no_tls(serve: Serve) -> None:
-    assert told(serve, "https://127.0.0.1:PORT/").failed_layer == "tls"
+    assert told(serve, "https://127.0.0.1:PORT/", timeout_s=0.9 if serve is hang else 3.0).failed_layer == "tls"
 
 
 def test_nobody_listens() -> None:
@@ -225,3 +225,20 @@ def test_certificates(tmp_path: Path, name: str, days: int, is_trusted: bool, la
     assert words in found.message.lower()
     assert bool(found.hint) == bool(layer)
     assert found.certificate_expires.startswith("20") == (layer is None)
+
+
+@pytest.mark.parametrize(
+    ("place", "layer"),
+    [
+        ("https://sso.example/login?next=x", "authentication"),
+        ("https://127.0.0.1/", "tls"),
+        ("http://other.example/", "read"),
+    ],
+)
+def test_a_redirect_lets_nobody_in(place: str, layer: str) -> None:
+    def serve(link: socket.socket) -> None:
+        link.recv(65536)
+        link.sendall(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    found = told(serve, "http://127.0.0.1:PORT/", X_API_KEY="goodgoodgood")
+    assert (found.is_reachable, found.failed_layer) == (False, layer)

@@ -24,8 +24,11 @@ def lines(record: Preflight, *, width: int = 0) -> Iterator[str]:
     columns = width or min(shutil.get_terminal_size((100, 24)).columns, 160)
     rows = [_HEAD, *(_row(one) for one in record.services)] if record.services else []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-    while widths and sum(widths) + 2 * (len(widths) - 1) > columns and max(widths[:2]) > 12:
-        widths[widths.index(max(widths[:2]))] -= 1
+    # The address gives way first: the name is what a service is told by.
+    for at, least in ((1, 12), (0, 12)):
+        over = sum(widths) + 2 * (len(widths) - 1) - columns
+        if widths and over > 0:
+            widths[at] = max(min(widths[at], least), widths[at] - over)
     for row in rows:
         cells = (_clipped(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()

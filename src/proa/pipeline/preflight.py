@@ -110,9 +110,9 @@ def require(record: Preflight) -> None:
     if missing:
         first = missing[0]
         names = ", ".join(one.name for one in missing)
-        raise ServiceMissing(
-            f"{len(missing)} of {len(record.services)} services are not there: {names}", hint=first.hint
-        )
+        verb = "is" if len(missing) == 1 else "are"
+        hint = first.hint if len(missing) == 1 else "what to do about each is said above"
+        raise ServiceMissing(f"{len(missing)} of {len(record.services)} services {verb} not there: {names}", hint=hint)
 
 
 _NOTHING = Finding(

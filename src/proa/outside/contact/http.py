@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -50,9 +51,11 @@ def visit(journey: Journey) -> None:
     answer = _again(journey, target, headers)
     if answer.status in (401, 407) or (answer.status == 403 and _is_refused_alike(journey)):
         raise journey.fault(_words(answer), _remedy(target))
+    if 300 <= answer.status < 400:
+        raise _redirected(journey, answer)
     journey.enter("read")
     _judge(journey, answer)
-    if _is_fine(without.status):
+    if _is_fine(without.status) and not 300 <= without.status < 400:
         journey.asked_for_nothing = True
     elif target.token_target is None and not _is_accepting_anything(journey):
         journey.is_proved = True
@@ -209,13 +212,32 @@ def _garbage(journey: Journey) -> Answer:
     return _again(journey, impostor, _credentials(journey, impostor))
 
 
+def _redirected(journey: Journey, answer: Answer) -> Fault:
+    """Return what a redirect means where credentials were shown: a login page says no."""
+    from urllib.parse import urlsplit
+
+    place = answer.headers.get("location", "")
+    try:
+        parts = urlsplit(place)
+        host, scheme, path = parts.hostname or journey.target.host, parts.scheme, parts.path
+    except ValueError:
+        host, scheme, path = "", "", ""
+    if re.search(r"log-?in|sign-?in|oauth|authori[sz]e|sso|/auth\b", f"{host}{path}", re.IGNORECASE):
+        return Fault("authentication", f"{_words(answer)}: sent to a login page of {host}", _remedy(journey.target))
+    if scheme == "https" and journey.target.tls == "off" and host == journey.target.host:
+        return Fault("tls", f"{_words(answer)}: sent to https", "write https:// in the address")
+    hint = "write the address it sends to; credentials are not carried along"
+    return Fault("read", f"{_words(answer)}: sent to {host}", hint)
+
+
 def _is_refused_alike(journey: Journey) -> bool:
     """Whether 403 means the credentials and not what they allow: any wrong ones get the same."""
     return journey.target.token_target is None and _garbage(journey).status == 403
 
 
 def _is_accepting_anything(journey: Journey) -> bool:
-    return _garbage(journey).status not in (401, 403)
+    status = _garbage(journey).status
+    return status not in (401, 403) and not 300 <= status < 400
 
 
 def _is_fine(status: int) -> bool:

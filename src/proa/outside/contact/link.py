@@ -170,6 +170,7 @@ class Journey:
         self.since = self.clock()
         with self._mapped() as link:
             self.buffer = b""
+            link.getpeername()  # a connection that is gone by now would leak in wrap_socket
             self.socket = context.wrap_socket(link, server_hostname=self.target.host)
         if self.socket.version() is None:
             raise self.fault("the service closed the connection")
