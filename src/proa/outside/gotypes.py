@@ -94,9 +94,10 @@ class _Reader:
         self.uncommon = struct.Struct(order + "iHHII")
 
     def read(self) -> Types:
+        # What looks like a type and names a package that no import could is none.
+        self.places = [place for place in self.places if _is_path(self.owner(place))]
         for place in self.places:
-            owner = self.owner(place)
-            self._names(place, owner)
+            self._names(place, self.owners[place])
         packages = [self.owners.get(place, "") for place in self.places]
         return Types(
             addresses=[self.start + place for place in self.places],
@@ -210,3 +211,8 @@ class _Reader:
     def _note(self, place: int, note: Callable[[int, str], str], owner: str) -> None:
         if 0 < place < len(self.content):
             note(place, owner)
+
+
+def _is_path(package: str) -> bool:
+    """Source: https://go.dev/ref/spec#Import_declarations."""
+    return package.isprintable() and "\ufffd" not in package
