@@ -17,7 +17,7 @@ _GENERATED = re.compile(
       |aspell|ispell|polkit-1|man-db|alternatives|ca-certificates-java|emacsen-common|doc-base|snmp|dictionaries-common|initscripts
       |logrotate|urandom|usbutils|vim|update-rc\.d|binfmts)
       |cache/(?:apt|debconf|man|ldconfig|fontconfig|apk|dnf|yum)|backups|log/apt|tmp|run|lock)(?:/|$)
-    | ^/etc/(?:alternatives|rc[0-6S]\.d|apt|dpkg|ssl|ca-certificates|systemd|pam\.d|cron[^/]*|init\.d|default|security
+    | ^/etc/(?:alternatives|rc[0-6S]\.d|apt|dpkg|ssl|ca-certificates|systemd|pam\.d|init\.d|security
       |selinux|terminfo|update-motd\.d|X11|fonts|xml|sgml|python3[^/]*|perl|java-[^/]*|emacs|vim|apparmor\.d|dbus-1
       |ld\.so\.conf\.d|profile\.d|gtk-[^/]*|ImageMagick-[^/]*|opt|skel|kernel|logrotate\.d|init|depmod\.d|modprobe\.d)/
     | ^/etc/(?:\.pwd\.lock|shells|ucf\.conf|environment|papersize|inputrc|mailcap\.order|mailcap|subuid|subgid)$
@@ -57,7 +57,9 @@ def keep_application(growth: Growth) -> None:
             continue
         if is_of_distribution(growth, path):
             continue
-        if is_dependency(path) or _GENERATED.search(path) or is_left_out(path):
+        if is_dependency(path) or _GENERATED.search(path):
+            continue
+        if is_left_out(path) and not path.startswith("/etc/cron"):
             continue
         if entry.kind == "folder" and not _is_own(growth, path):
             continue

@@ -24,6 +24,7 @@ from proa.slim.packages import Packages
 from proa.slim.python import follow_python
 from proa.slim.references import keep_from_text, keep_reference, paths_in_program
 from proa.slim.start import environment, keep_interpreter, keep_start, run
+from proa.slim.started import follow_packed, follow_sources
 from proa.slim.system import keep_system
 from proa.slim.toolchains import follow_toolchain, keep_go_zones, toolchain_folders
 from proa.slim.tree import Tree
@@ -108,8 +109,10 @@ class _Following:
         is_program = head == b"\x7fELF" and self._libraries.follow(path)
         if is_program:
             self._strings(path)
+            follow_packed(growth, path)
         elif not is_documentation(path):
             self._text(path, head)
+            follow_sources(growth, path)
         follow_package(growth, path)
         follow_toolchain(growth, path)
         follow_python(growth, path)

@@ -18,6 +18,7 @@ from proa.outside.loader import Loader, kind_of, read_loader
 from proa.records.slimming import KeepRule
 from proa.slim.growth import Growth
 from proa.slim.references import libraries_named
+from proa.slim.started import follow_starts
 
 _NAME = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{1,80}\Z")
 _ENDS = re.compile(rb"\.so(?:\.[0-9]+)*\0")
@@ -131,6 +132,7 @@ class Libraries:
             self._configured_services(folders)
         if imports & _RUNS_SHELL:
             self._growth.keep("/bin/sh", "unsure", f"{path} can run commands through it")
+        follow_starts(self._growth, path, imports)
         if imports & _CONVERTS and not posixpath.basename(path).startswith("libc."):
             self._conversions(path)
         if posixpath.basename(path).startswith("libcrypto.so"):
@@ -145,10 +147,14 @@ class Libraries:
                     self._keep_from(folders, f"libnss_{word}.so.2", "library", "/etc/nsswitch.conf names it")
 
     def _conversions(self, path: str) -> None:
-        """Keep the tables of iconv for character sets that are met in files and on the web."""
+        """Keep the tables of iconv for usual character sets; all of them where a program asks by itself.
+
+        An interpreter's scripts, or a program that asks by itself, may name any.
+        """
+        is_program = ".so" not in posixpath.basename(path)
         for folder in [one for one in self._tree.paths if one.endswith("/gconv") and self._tree.is_folder(one)]:
             for name, place in self._tree.names(folder).items():
-                if name.startswith("gconv-modules") or name.removesuffix(".so") in _USUAL_CHARSETS:
+                if is_program or name.startswith("gconv-modules") or name.removesuffix(".so") in _USUAL_CHARSETS:
                     self._growth.keep(place, "unsure", f"{path} converts character sets")
             self._growth.keep_below(f"{folder}/gconv-modules.d", "unsure", f"{path} converts character sets")
 
