@@ -43,7 +43,9 @@ _TOOLS = re.compile(
 _HAS_RULES = re.compile(
     r"/(?:(?:ba|da|a|k|z|mk)?sh|busybox|env|python[.\d]*|pypy[.\d]*|node(?:js)?|java|perl[.\d]*|ruby[.\d]*|php[^/]*)$"
 )
-_FOR_LIBC = frozenset({"execvp", "execlp", "execvpe", "posix_spawnp", "system", "popen", "g_spawn_async"})
+_FOR_LIBC = frozenset(
+    {"execl", "execv", "execvp", "execlp", "execvpe", "posix_spawnp", "system", "popen", "g_spawn_async"}
+)
 _HELPERS = frozenset({"gzip", "bzip2", "xz", "zstd", "lz4", "lzip", "lzma", "lzop", "unzip", "ssh", "gpg", "openssl"})
 _MOST_SOURCE_BYTES = 4 << 20
 
@@ -124,11 +126,14 @@ def follow_starts(growth: Growth, path: str, imports: frozenset[str]) -> None:
     if ".so" in posixpath.basename(path):
         return
     there = programs(growth)
-    strings = set(re.findall(rb"(?<=\0)[A-Za-z0-9][A-Za-z0-9_.+-]{1,40}(?=[\0 ])", growth.tree.read(path, 64 << 20)))
+    data = growth.tree.read(path, 64 << 20)
+    strings = set(re.findall(rb"(?<=\0)[A-Za-z0-9][A-Za-z0-9_.+-]{1,40}(?=[\0 ])", data))
     is_own = growth.packages.owner(path) is None
     names = {one.decode("ascii") for one in strings} & there.keys()
-    # Git has words such as "ruby" and "size" for other reasons: of a package's programs the usual helpers count.
-    _keep(growth, sorted(names if is_own else names & _HELPERS), path)
+    # Git has words such as "ruby" and "size" for other reasons: of a package's programs the usual helpers count,
+    # also as the end of a longer string, where linkers put them: tar's "gzip" is the end of "ungzip".
+    helpers = {name for name in _HELPERS & there.keys() if data.find(f"{name}\0".encode()) >= 0}
+    _keep(growth, sorted(names | helpers if is_own else helpers), path)
 
 
 def follow_packed(growth: Growth, path: str) -> None:
