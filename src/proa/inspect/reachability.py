@@ -44,7 +44,6 @@ class Reachability:
         self.wide = max(references.packages.values(), default=-1) + 1
         nothing = np.zeros(references.count, bool)
         self._is_looked_up = True
-        self._words: Collection[str] = ()
         everything = self._mark(nothing, frozenset(), None)
         # Nothing known refers to these: they are there as long as anything else of their package is.
         self.strays = np.flatnonzero(~everything)
@@ -117,7 +116,7 @@ class Reachability:
         alive[-1] = False
         return alive
 
-    def _callable(self, reached: Any, spared: Any) -> Any:
+    def _callable(self, reached: Any, spared: Any, written: Any) -> Any:
         """Say of each method whether it can be called; ``spared`` are rows of which more is asked."""
         import numpy as np
 
@@ -126,22 +125,23 @@ class Reachability:
         asked[graph.interface_signatures[reached[np.maximum(graph.interface_types, 0)]]] = True
         can = (asked | graph.is_exported if self._is_looked_up else asked)[graph.method_signatures]
         if len(spared):
-            can[spared] = asked[graph.method_signatures[spared]] | can[spared] & self._named(reached, spared)
+            can[spared] = asked[graph.method_signatures[spared]] | can[spared] & (
+                written | self._named(reached, spared)
+            )
         return can
 
     def _named(self, reached: Any, rows: Any) -> Any:
-        """Say of methods whether code that is reached names them, or source; then their types stay with them."""
+        """Say of methods whether code that is reached names them; then their types stay with them."""
         import numpy as np
 
         graph = self.graph
-        written = np.array([name in self._words for name in graph.signature_names], bool)
         mentioned = reached[: graph.functions].copy()
         inlined = graph.inlined_functions[reached[graph.inlined_in]]
         mentioned[inlined[inlined >= 0]] = True
         targets = graph.method_targets[rows]
         code = targets < graph.functions
         keys = graph.method_sources[rows] * len(graph.is_exported) + graph.method_signatures[rows]
-        return written[graph.method_signatures[rows]] | np.isin(keys, keys[code][mentioned[targets[code]]])
+        return np.isin(keys, keys[code][mentioned[targets[code]]])
 
     def _spared(self, gone: Any, removed: Collection[int]) -> Any:
         """Return rows of methods that nobody keeps who does not use them: of gone types, or lent to who embeds one."""
@@ -179,8 +179,10 @@ class Reachability:
         imported: Collection[int] | None,
         parents: Any = None,
         root: int = -1,
+        *,
+        words: Collection[str] = (),
     ) -> Any:
-        """Return what is reached without the nodes ``gone``.
+        """Return what is reached without the nodes ``gone``; ``words`` as ``without`` has them.
 
         ``imported`` are packages to initialise: all of them for None; those that something refers to when empty.
         """
@@ -197,8 +199,10 @@ class Reachability:
         is_code = graph.method_targets < graph.functions
         open_methods = ~gone[graph.method_sources] | is_code | graph.is_exported[graph.method_signatures]
         spared = self._spared(gone, removed)
+        names = graph.signature_names
+        written = np.array([names[number] in words for number in graph.method_signatures[spared].tolist()], bool)
         while True:
-            can = self._callable(reached, spared)
+            can = self._callable(reached, spared, written)
             methods = reached[graph.method_sources] & ~reached[graph.method_targets] & can & open_methods
             public = of_gone & reached[graph.public_sources] & ~reached[graph.public_targets]
             starting = ~begun
@@ -231,8 +235,7 @@ class Reachability:
         import numpy as np
 
         removed = frozenset(packages)
-        self._words = frozenset(words)
-        return self._without(np.isin(self.graph.owners, list(removed)), removed, imported)
+        return self._without(np.isin(self.graph.owners, list(removed)), removed, imported, frozenset(words))
 
     def without_nodes(self, nodes: Iterable[int]) -> Loss:
         """Return what would go if some functions did nothing, or some variables had no value."""
@@ -243,11 +246,13 @@ class Reachability:
         # Every package stays imported.
         return self._without(gone, frozenset(), frozenset(range(self.wide)))
 
-    def _without(self, gone: Any, removed: frozenset[int], imported: Collection[int] | None) -> Loss:
+    def _without(
+        self, gone: Any, removed: frozenset[int], imported: Collection[int] | None, words: Collection[str] = ()
+    ) -> Loss:
         import numpy as np
 
         graph = self.graph
-        reached = self._mark(gone, removed, imported if imported is not None else frozenset())
+        reached = self._mark(gone, removed, imported if imported is not None else frozenset(), words=words)
         lost = self.reached & ~reached
         lost[self._strays_of(reached, removed)] = True
         sizes = graph.sizes + graph.symbol_bytes
