@@ -248,8 +248,6 @@ class Store:
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """Lend a scratch folder on the store's own disk, removed when the block ends."""
-        import shutil
-
         path = self.root / "partial" / secrets.token_hex(8)
         try:
             # Within the block: Ctrl-C may come between two lines.
@@ -258,7 +256,7 @@ class Store:
             self._sweep(path.stat().st_mtime)
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove_folder(path)
 
     # How everything is written
 
@@ -340,3 +338,15 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.is_file())
     except FileNotFoundError:
         return []
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a scratch folder; compilers of an interrupted build may still write into it for a moment."""
+    import shutil
+    import time
+
+    for _ in range(20):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(0.05)
