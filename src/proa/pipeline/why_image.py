@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
-from proa import publish
 from proa.errors import NotInTarget, ProaError, WrongUsage
 from proa.inspect.file_reasons import find_file, is_named, needed_by, owning_package, way_from
 from proa.inspect.heads import look
@@ -26,10 +23,9 @@ from proa.outside.layer_workers import read_apart
 from proa.pipeline.inspect import without_collecting
 from proa.pipeline.plan import Bench
 from proa.pipeline.why_program import Ask, explain_program
-from proa.records.evidence import Finding
+from proa.pipeline.why_records import left_out, noted_of
 from proa.records.layer_entry import LayerEntries
 from proa.records.platform import Platform
-from proa.records.slimming import SLIMMING, unpack_slimming
 from proa.records.why import Placed, Why
 
 _MOST_PROGRAM_BYTES = 2 << 30
@@ -108,7 +104,14 @@ def _explain_file(ask: Ask, opened: _Opened, bench: Bench) -> Why:
     if ask.should_verify:
         raise WrongUsage("--verify leaves packages of a program out, not files of an image")
     merged, config = opened.merged, opened.image.config
-    path = find_file(merged, ask.name, image=ask.target)
+    reference = located(ask.target)
+    try:
+        path = find_file(merged, ask.name, image=ask.target)
+    except NotInTarget as error:
+        if left_out(ask.name, reference, opened.image.digest, bench):
+            what = f"{ask.target} has no {ask.name}: `proa slim` left it out"
+            raise NotInTarget(what, hint=f"bring it back: proa slim … --keep {ask.name}") from error
+        raise
     found = merged.find(path.strip("/"))
     if found is None:
         raise NotInTarget(f"{ask.target} has no {path}")
@@ -118,7 +121,7 @@ def _explain_file(ask: Ask, opened: _Opened, bench: Bench) -> Why:
     program = program_of(merged, config)
     start = f"/{program.shown_at}" if program else ""
     chain = way_from(start, f"/{real}", needs, merged) if start else ()
-    rule, reason, told = _noted(path, f"/{real}", opened, bench)
+    rule, reason = noted_of((path, f"/{real}"), reference, opened.image.digest, bench)
     placed = Placed(
         layer=opened.digests[node.layer] if 0 <= node.layer < len(opened.digests) else "",
         instruction=made[node.layer] if 0 <= node.layer < len(made) else "",
@@ -138,7 +141,6 @@ def _explain_file(ask: Ask, opened: _Opened, bench: Bench) -> Why:
         exclusive_bytes=size,
         shared_bytes=0,
         placed=placed,
-        findings=told,
     )
 
 
@@ -175,54 +177,3 @@ def _databases(opened: _Opened) -> dict[str, bytes]:
         and one.entry.size_bytes <= _MOST_LIST_BYTES
     ]
     return {one.shown_at: file.read_bytes() for one, file in opened.take(wanted).items()} if wanted else {}
-
-
-def _noted(path: str, real: str, opened: _Opened, bench: Bench) -> tuple[str, str, tuple[Finding, ...]]:
-    """Return rule and reason as they were written down when the image was made by proa."""
-    digest = opened.image.digest
-    for rule, reason in (*_slimmed(digest, (path, real), bench), *_shipped(digest, (path, real), bench)):
-        return rule, reason, ()
-    return "", "", ()
-
-
-def _documents(digest: str, kind: str, bench: Bench) -> Iterator[bytes]:
-    from proa.records.oci import MANIFEST, Descriptor
-
-    with suppress(ProaError, OSError, msgspec.MsgspecError):
-        subject = Descriptor(media_type=MANIFEST, digest=digest, size=0)
-        for _, content in publish.attached(subject, kind, store=bench.store):
-            yield content
-
-
-def _slimmed(digest: str, paths: Sequence[str], bench: Bench) -> Iterator[tuple[str, str]]:
-    for content in _documents(digest, SLIMMING, bench):
-        with suppress(ProaError, msgspec.MsgspecError):
-            for kept in unpack_slimming(content).kept:
-                if kept.path in paths:
-                    yield kept.rule, kept.because
-
-
-class _File(msgspec.Struct):
-    path: str = ""
-    reason: str = ""
-
-
-class _Layer(msgspec.Struct):
-    holds: str = ""
-    files: list[_File] = []
-
-
-class _Image(msgspec.Struct):
-    layers: list[_Layer] = []
-
-
-class _Shipment(msgspec.Struct):
-    images: list[_Image] = []
-
-
-def _shipped(digest: str, paths: Sequence[str], bench: Bench) -> Iterator[tuple[str, str]]:
-    for content in _documents(digest, publish.SHIPMENT, bench):
-        with suppress(msgspec.MsgspecError):
-            for image in msgspec.json.decode(content, type=_Shipment).images:
-                for layer in image.layers:
-                    yield from ((layer.holds, one.reason) for one in layer.files if one.path in paths)
