@@ -7,9 +7,14 @@ from typing import Literal
 import msgspec
 
 from proa.records.configuration import Configuration
+from proa.records.contract import Setting, Variable
+from proa.records.environment import Framework, Version
 from proa.records.evidence import Finding, Needs
 from proa.records.platform import Platform
+from proa.records.preflight import Service
 from proa.records.project import Project
+from proa.records.project_layout import LayoutEntry
+from proa.records.startup import Startup, Step
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,4 +28,15 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     settings: Configuration
     origins: dict[str, str] = {}
     """Where each setting that is no default came from, by dotted path."""
+    environment: tuple[Version, ...] = ()
+    frameworks: tuple[Framework, ...] = ()
+    layout: tuple[LayoutEntry, ...] = ()
+    services: tuple[Service, ...] = ()
+    """What it talks to, as its configuration and source say; ``proa preflight`` contacts them."""
+    variables: tuple[Variable, ...] = ()
+    settings_found: tuple[Setting, ...] = ()
+    """What deployment files set, against what the program reads."""
+    startup: tuple[Step, ...] = ()
+    """The steps of ``start``, in order."""
+    start: Startup | None = None
     findings: tuple[Finding, ...] = ()
