@@ -14,6 +14,8 @@ from proa.records.project import Project
 def analysis_lines(analysis: Analysis) -> Iterator[str]:
     """Yield what the program is and needs, one fact a line, each with its evidence."""
     project = analysis.project
+    if project is None:
+        return
     yield f"{project.main.import_path} {project.main.module_version}".rstrip()
     yield _how_built(project)
     yield from _facts(project)
@@ -70,6 +72,8 @@ def origin_lines(analysis: Analysis) -> Iterator[str]:
 def _derived(analysis: Analysis) -> Iterator[tuple[str, tuple[Any, str]]]:
     """Yield what evidence decides where nobody set a value."""
     project = analysis.project
+    if project is None:
+        return
     yield "platforms", ((str(analysis.platform),), "this machine")
     if project.ports:
         yield "image.ports", (tuple(str(port.number) for port in project.ports), _place(project.ports[0]).strip("()"))

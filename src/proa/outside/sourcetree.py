@@ -14,7 +14,7 @@ from proa.errors import BuildFailed, ToolFailed, ToolMissing, ToolTimedOut
 from proa.outside.command import Run, run
 from proa.outside.store import disk_errors
 
-_ASIDE = frozenset({".git", ".hg", ".svn", ".bzr", ".jj", "__pycache__", "node_modules", ".venv"})
+ASIDE = frozenset({".git", ".hg", ".svn", ".bzr", ".jj", "__pycache__", "node_modules", ".venv"})
 _OUTPUT_MARKS = ("CACHEDIR.TAG", "CMakeCache.txt", "meson-private", "build.ninja")
 """A folder with one of these is some tool's output, wherever there is no version control to say so."""
 _MOST_FILES = 500_000
@@ -42,7 +42,11 @@ def list_files(root: Path, *, environ: Mapping[str, str], run: Run = run) -> tup
     return tuple(sorted(set(found)))
 
 
-def _asked_git(root: Path, environ: Mapping[str, str], run: Run) -> list[str] | None:
+def names_by_git(root: Path, *, environ: Mapping[str, str], run: Run = run) -> list[str] | None:
+    """Return what git tracks or does not ignore below a folder, submodules as their folders; None where it cannot say.
+
+    A name may be gone from the disk.
+    """
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
     words = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files", "-z"]
@@ -52,7 +56,13 @@ def _asked_git(root: Path, environ: Mapping[str, str], run: Run) -> list[str] | 
         ran = run(words, cwd=root, env=env, timeout_s=_PATIENCE_S)
     except (ToolMissing, ToolFailed, ToolTimedOut):
         return None
-    names = [os.fsdecode(name) for name in ran.stdout.split(b"\0") if name]
+    return [os.fsdecode(name) for name in ran.stdout.split(b"\0") if name]
+
+
+def _asked_git(root: Path, environ: Mapping[str, str], run: Run) -> list[str] | None:
+    names = names_by_git(root, environ=environ, run=run)
+    if names is None:
+        return None
     found = []
     for name in names:
         path = root / name
@@ -69,14 +79,15 @@ def _walked(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         links = [name for name in folders if Path(folder, name).is_symlink()]
         folders[:] = [
-            name for name in folders if name not in _ASIDE and name not in links and not _is_output(Path(folder, name))
+            name for name in folders if name not in ASIDE and name not in links and not is_output(Path(folder, name))
         ]
         inside = os.path.relpath(folder, root)
         for name in (*files, *links):
             yield name if inside == "." else f"{inside}/{name}"
 
 
-def _is_output(folder: Path) -> bool:
+def is_output(folder: Path) -> bool:
+    """Say whether a folder is clearly some tool's output."""
     return any((folder / mark).exists() for mark in _OUTPUT_MARKS)
 
 

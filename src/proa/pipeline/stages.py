@@ -32,6 +32,7 @@ def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) 
             binary = steps.build_program(work, 0)
             found.append(
                 Analysis(
+                    name=plan.main.import_path,
                     project=steps.named_as_built(project, binary),
                     platform=plan.platforms[0],
                     needs=steps.find_needs(work, 0, binary),
@@ -84,7 +85,9 @@ def dockerfiles(request: Request, *, environ: Mapping[str, str], progress: Say) 
         raise WrongUsage("--binary has no Dockerfile: the program is not built from source")
     analyses = analyze_all(request, environ=environ, progress=progress)
     return tuple(
-        pack.dockerfile(one.project, one.needs, one.settings.image, build=one.settings.build) for one in analyses
+        pack.dockerfile(one.project, one.needs, one.settings.image, build=one.settings.build)
+        for one in analyses
+        if one.project is not None
     )
 
 

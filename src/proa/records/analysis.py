@@ -1,4 +1,4 @@
-"""What ``proa analyze`` says of one program."""
+"""What ``proa analyze`` says of one program, or of a project that proa does not build."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from proa.records.startup import Startup, Step
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
-    """One program: what it is, what it needs, and the settings that hold for it."""
+    """One program or project: what it is made with, how it is laid out, what it needs, and the settings that hold."""
 
     schema: Literal["proa/analysis/v1"] = "proa/analysis/v1"
-    project: Project
-    platform: Platform
+    name: str = ""
+    """The program's import path; of what is not built here the folder's name."""
+    project: Project | None = None
+    """None where no program was linked: another language's, or ``problem`` says why."""
+    platform: Platform | None = None
     """The platform the needs were read on."""
-    needs: Needs
-    settings: Configuration
+    needs: Needs = Needs()
+    settings: Configuration = Configuration()
     origins: dict[str, str] = {}
     """Where each setting that is no default came from, by dotted path."""
     environment: tuple[Version, ...] = ()
@@ -40,3 +43,5 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """The steps of ``start``, in order."""
     start: Startup | None = None
     findings: tuple[Finding, ...] = ()
+    problem: str = ""
+    """Why the program could not be built or read, where it should have been."""
