@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import queue
+import socket
 import ssl
+import threading
+import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,3 +72,22 @@ def _load_folder(context: ssl.SSLContext, folder: Path) -> None:
         context.load_verify_locations(authority)
     for certificate in sorted(folder.glob("*.cert")):
         context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+
+
+def hosts_by_address(hosts: Iterable[str], *, timeout_s: float = 1.0) -> dict[str, str]:
+    """Return host names by every address this machine's resolver gives them within the time; all are asked at once."""
+    answers: queue.Queue[tuple[str, str]] = queue.Queue()
+
+    def ask(host: str) -> None:
+        with suppress(OSError, UnicodeError, ValueError):
+            for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+                answers.put((str(entry[4][0]), host))
+
+    # The resolver has no time limit of its own: a thread that waits for it is given up.
+    asking = [threading.Thread(target=ask, args=(host,), daemon=True, name="proa-resolver") for host in set(hosts)]
+    latest_s = time.monotonic() + timeout_s
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join(max(0.0, latest_s - time.monotonic()))
+    return dict(answers.get() for _ in range(answers.qsize()))

@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -66,12 +67,14 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     """Run one program in one sandbox and return what was seen."""
     began_s = time.monotonic()
     try:
-        namespaces.enter(mapped_by=job.get("mapped_by", ()))
+        if job["has_network"]:
+            job["ignored"] = [one.inode for one in processes.listeners()]
+        namespaces.enter(with_network=not job["has_network"], mapped_by=job.get("mapped_by", ()))
         place = _make_place(job)
     except OSError as error:
         return {"problem": f"this system forbids new namespaces: {error.strerror}"}
     sandbox = _sandbox(job, place)
-    servers = _peers(job, place)
+    servers = [] if job["has_network"] else _peers(job, place)
     if job["as_image"]:
         namespaces.adopt_orphans()
     # A runtime makes a group of its own, and takes the program out of any other.
@@ -204,6 +207,7 @@ def _make_place(job: dict[str, Any]) -> str:
     opened = os.open(job["rootfs"], os.O_RDONLY | os.O_DIRECTORY)
     scratch = os.open(job["scratch"], os.O_RDONLY | os.O_DIRECTORY) if job["scratch"] else -1
     traces = _open_traces(job["trace_file"]) if job["trace_file"] else {}
+    shown = [os.open(source, os.O_PATH | os.O_CLOEXEC) for source, _ in job["binds"]]
     # Not where the interpreter lives: parts of it are still to be imported.
     place = next(one for one in _PLACES if os.path.isdir(one) and not sys.base_prefix.startswith(one))  # noqa: PTH112
     namespaces.mount("tmpfs", place, "tmpfs", 2 | 4, "mode=755,size=64m")
@@ -214,12 +218,24 @@ def _make_place(job: dict[str, Any]) -> str:
         os.close(os.open(f"{place}/{name}", os.O_WRONLY | os.O_CREAT, 0o600))
         namespaces.bind(f"/proc/self/fd/{descriptor}", f"{place}/{name}")
         os.close(descriptor)
+    for number, descriptor in enumerate(shown):
+        # Bound here, where a user who may not enter the folders above can still be shown it.
+        _bind_opened(descriptor, f"{place}/bind{number}")
     if scratch >= 0:
         os.mkdir(f"{place}/scratch")  # noqa: PTH102
         namespaces.bind(f"/proc/self/fd/{scratch}", f"{place}/scratch")
         os.close(scratch)
         _make_writable(place)
     return place
+
+
+def _bind_opened(descriptor: int, target: str) -> None:
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.mkdir(target)  # noqa: PTH102
+    else:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))
+    namespaces.bind(f"/proc/self/fd/{descriptor}", target)
+    os.close(descriptor)
 
 
 def _open_traces(path: str) -> dict[str, int]:
@@ -253,7 +269,8 @@ def _sandbox(job: dict[str, Any], place: str) -> Sandbox:
         with open(f"{place}/{name}", "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(text)
         os.chmod(f"{place}/{name}", 0o444)  # noqa: PTH101
-    overlays = tuple((f"{place}/{name}", target) for name, target in job["overlays"])
+    shown = [(f"{place}/bind{number}", target) for number, (_, target) in enumerate(job["binds"])]
+    overlays = (*shown, *((f"{place}/{name}", target) for name, target in job["overlays"]))
     environment = tuple((name, value) for name, value in job["environment"])
     return Sandbox(
         root=f"{place}/root",

@@ -164,6 +164,16 @@ def memory(pid: int) -> tuple[int, int]:
     return parse_memory(_read(f"/proc/{pid}/status"))
 
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time a process has used, threads that ended included; 0 where it is gone."""
+    # The name in parentheses may hold anything. Source: proc(5), /proc/pid/stat, fields 14 and 15.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 12 else 0.0
+
+
 def parse_memory(status: str) -> tuple[int, int]:
     r"""Return VmRSS and VmHWM in bytes from the text of ``/proc/PID/status``.
 

@@ -99,6 +99,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     errand: Errand | None = None
     """What is done with the program once it is ready."""
 
+    binds: tuple[tuple[str, str], ...] = ()
+    """Files and folders of this machine and where they are shown, read-only; a later one may lie in an earlier one."""
+    has_network: bool = False
+    """Share this machine's network and names, instead of a network with nothing but loopback. Bubblewrap alone."""
+    counts_time: bool = False
+    """Note how much processor time the family has used, as it goes."""
+
     @property
     def command(self) -> tuple[str, ...]:
         """Return what is really executed."""
@@ -141,6 +148,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """None where it was not run, 124 where its time was up."""
     command_output: str = ""
     trace: str = ""
+    times: tuple[tuple[float, float], ...] = ()
+    """Seconds after the start and processor seconds of the whole family until then, where they are counted."""
     whole_s: float = 0.0
 
 
@@ -168,6 +177,8 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
     mounts = prepare_root(Path(question.rootfs), question.directory, as_image=question.as_image)
     for volume in question.volumes:
         make_folder(Path(question.rootfs), volume)
+    if question.has_network:
+        mounts |= {"files": {}, "overlays": []}
     job = msgspec.to_builtins(question) | mounts | {"engine": engine.name, "program": engine.program}
     job["argv"] = question.command
     if question.as_image and question.uid == 0 and os.geteuid() != 0:

@@ -19,6 +19,7 @@ from proa.outside.readiness import wait_until_ready
 from proa.outside.stopping import poll, stop
 
 _HEAD_BYTES, _TAIL_BYTES = 16 << 10, 48 << 10
+_MOST_TIMES = 5000
 
 
 class Output:
@@ -52,12 +53,16 @@ class Output:
 class Memory:
     """Watches a family's memory and ends it above the limit, where the kernel does not."""
 
-    def __init__(self, program: int, *, limit_bytes: int, should_end: bool) -> None:
+    def __init__(self, program: int, *, limit_bytes: int, should_end: bool, counts_time: bool = False) -> None:
         self._peaks: dict[int, int] = {}
         self._program = program
         self._limit_bytes = limit_bytes if should_end else 0
         self.was_exceeded = False
         self.most_processes = 1
+        self._began_s = time.monotonic()
+        self._counts_time = counts_time
+        self._seconds: dict[int, float] = {}
+        self.times: list[tuple[float, float]] = []
         self._stopped = threading.Event()
         self.look()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -74,15 +79,23 @@ class Memory:
         total = 0
         for pid in family:
             now, peak = processes.memory(pid)
+            if self._counts_time:
+                self._seconds[pid] = processes.processor_seconds(pid) or self._seconds.get(pid, 0.0)
             total += now
             if peak:
                 self._peaks[pid] = max(peak, self._peaks.get(pid, 0))
         self.most_processes = max(self.most_processes, len(family))
+        self._note_time()
         if self._limit_bytes and total > self._limit_bytes:
             self.was_exceeded = True
             for pid in family:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _note_time(self) -> None:
+        used_s = round(sum(self._seconds.values()), 3)
+        if self._counts_time and (not self.times or self.times[-1][1] != used_s) and len(self.times) < _MOST_TIMES:
+            self.times.append((round(time.monotonic() - self._began_s, 4), used_s))
 
     def stop(self) -> int:
         """Stop watching and return the sum of all peaks in bytes."""
@@ -101,7 +114,12 @@ def observe(
 
     ``errand`` is given what was seen when it was ready, and returns more.
     """
-    watch = Memory(launched.program, limit_bytes=job["memory_bytes"], should_end=group is None)
+    watch = Memory(
+        launched.program,
+        limit_bytes=job["memory_bytes"],
+        should_end=group is None,
+        counts_time=job["counts_time"],
+    )
     report, status = wait_until_ready(job, launched)
     if status is None and errand:
         report |= errand(report)
@@ -116,5 +134,6 @@ def observe(
     # Killed from outside, close to the limit: the kernel's doing, in a group that is gone already.
     was_killed = status == 128 + signal.SIGKILL and report["rss_bytes"] > 0.8 * job["memory_bytes"]
     report["most_processes"] = watch.most_processes
+    report["times"] = watch.times
     report["is_over_memory"] = watch.was_exceeded or was_killed or bool(group and group.was_exceeded())
     return report

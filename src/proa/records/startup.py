@@ -9,8 +9,10 @@ import msgspec
 from proa.records.evidence import Evidence
 
 StepKind = Literal[
-    "start", "initialise", "environment", "configuration", "resolve", "connect", "migrate", "listen", "ready", "exit"
-]
+    "start", "initialise", "environment", "load", "configuration", "resolve", "connect", "migrate", "listen", "ready",
+    "exit",
+]  # fmt: skip
+"""``load``: code and libraries. ``resolve``: a host name looked up. ``migrate``: a change of a database's tables."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +22,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """For people: ``read config/app.yaml``, ``connect to DATABASE_URL (127.0.0.1:5432)``, ``GET / answered 200``."""
     kind: StepKind
     at_s: float
-    """From exec, untraced time as far as it is known."""
+    """From exec, in the traced run; a Go package's initialisation is of an untraced one."""
     duration_s: float | None = None
     """None where it has no length, or its end was not seen."""
     what: str = ""
@@ -41,10 +43,15 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     """What confined it: ``bubblewrap``, ``process``."""
     has_network: bool = False
     """Whether it could reach the services: False is the trial's own empty network."""
+    listening_s: float | None = None
+    """Untraced, from exec to the first port that listens."""
     ready_s: float | None = None
     """Untraced, from exec to the first good answer."""
+    traced_listening_s: float | None = None
     traced_ready_s: float | None = None
     """The same in the traced run: how much tracing stretched it."""
+    exit_status: int | None = None
+    """Where it ended before anybody asked it to."""
     problem: str = ""
     """Why it could not be seen, or did not become ready."""
     steps: tuple[Step, ...] = ()

@@ -65,6 +65,17 @@ def embedded(data: Any) -> str:
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
+def style_and_policy(*names: str) -> tuple[str, str]:
+    """Return stylesheets as one, and the policy of a page that has it and no script."""
+    style = "".join(_part(name) for name in names)
+    return style, f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+
+
+def template(name: str) -> str:
+    """Return one of this room's templates."""
+    return _part(name)
+
+
 def _part(name: str) -> str:
     return resources.files("proa.report").joinpath("data", name).read_text("utf-8")
 

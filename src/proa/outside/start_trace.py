@@ -1,0 +1,403 @@
+"""What a program did while it started, from strace's own words with times. Pure parsing, line by line.
+
+The trace begins with the sandbox's own work; time 0 is the program's execve. Data that programs send are looked at
+for three things only: the name in a question to a name server, the status of an HTTP answer, and the words CREATE
+or ALTER with what they make; nothing else of it is kept.
+
+Source: strace(1), 6.1: ``-f -ttt -T``; the layout of a line is PID TIME CALL(ARGUMENTS) = RESULT <SECONDS>.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+from proa.outside.peers import parse_name
+
+_CALLS = (
+    "execve", "?open", "openat", "?openat2", "chdir", "?fork", "?vfork", "clone", "?clone3", "exit_group",
+    "clock_nanosleep", "socket", "connect", "bind", "listen", "?accept", "accept4", "sendto", "sendmsg", "sendmmsg",
+    "getsockopt", "write", "writev", "close", "dup", "?dup2", "dup3",
+)  # fmt: skip
+"""?: not on every processor."""
+OPTIONS = (
+    "-f", "-qq", "-ttt", "-T", "-s", "192",
+    # A child's number as the lines begin with it, not only as the sandbox numbers it.
+    "--pidns-translation",
+    "-e", "signal=none",
+    "-e", f"trace={','.join(_CALLS)}",
+)  # fmt: skip
+"""How strace is started for a trace that is read here; strace 5.9 or later."""
+
+EventKind = Literal["open", "resolve", "connect", "query", "listen", "answer", "sleep", "exec", "exit"]
+
+_MOST_EVENTS = 200_000
+_MOST_LINE_BYTES = 16 << 10
+_CALL = re.compile(r"^(\d+) +(\d+\.\d+) (?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)$", re.DOTALL)
+_RESULT = re.compile(r"\) += (-?\d+|\?|0x[0-9a-f]+)(?: (E[A-Z0-9]+))?[^\"]*?(?: <(\d+\.\d+)>)?$")
+_CHILD = re.compile(r"\) += (\d+)(?: /\* (\d+) in strace's PID NS \*/)?")
+_PATH = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?')
+_INET = re.compile(r'sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)')
+_INET6 = re.compile(r'sin6_port=htons\((\d+)\).*?inet_pton\(AF_INET6, "([^"]+)"')
+_UNIX = re.compile(r'sun_path="((?:[^"\\]|\\.)*)"')
+_SO_ERROR = re.compile(r"SO_ERROR, +\[(\w+)\]")
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
+_HTTP = re.compile(rb"^HTTP/\d(?:\.\d)? (\d{3})\b")
+_CHANGE = re.compile(
+    rb"\b(CREATE|ALTER|DROP)\s+(?:UNIQUE\s+|OR\s+REPLACE\s+|TEMP(?:ORARY)?\s+)?"
+    rb"(TABLE|INDEX|SCHEMA|TYPE|SEQUENCE|VIEW|EXTENSION|COLLECTION)\s+(?:CONCURRENTLY\s+)?"
+    rb"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?([\w.\"`-]{1,80})",
+    re.IGNORECASE,
+)
+_OF_NAMES = re.compile(r"/(?:nscd|systemd)/|^/run/user/")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a program was seen to do."""
+
+    kind: EventKind
+    at_s: float
+    """From the program's execve."""
+    ended_s: float | None = None
+    """When it was done; None where that was not seen."""
+    what: str = ""
+    """A path, ``host:port``, a host name, an address listened on, the words of a query, an HTTP status."""
+    error: str = ""
+    """``ECONNREFUSED``; ``given up`` where a connection was closed before it was made."""
+    peer: str = ""
+    """Of a query: whom it was sent to."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What one trace shows."""
+
+    has_started: bool = False
+    events: tuple[Event, ...] = ()
+    """In the order they began."""
+    exit_status: int | None = None
+    """Of the program itself, where it ended by itself."""
+    is_cut: bool = False
+
+
+class _Socket:
+    """What is known of one descriptor."""
+
+    __slots__ = ("address", "began_s", "is_datagram", "kind", "names")
+
+    def __init__(self, kind: str, *, is_datagram: bool = False) -> None:
+        self.kind = kind
+        self.is_datagram = is_datagram
+        self.address = ""
+        self.began_s = 0.0
+        self.names: dict[str, int] = {}
+
+
+class _Process:
+    """Descriptors and folder of one process; its threads share them."""
+
+    __slots__ = ("directory", "sockets")
+
+    def __init__(self, directory: str, sockets: dict[str, _Socket]) -> None:
+        self.directory = directory
+        self.sockets = sockets
+
+
+def read_start(lines: Iterable[str], *, program: str, directory: str = "/") -> Seen:
+    """Return what a trace says of ``program``, the path it was executed by, in ``directory``."""
+    reader = _Reader(program, directory)
+    for line in lines:
+        if len(line) <= _MOST_LINE_BYTES:
+            reader.take(line.rstrip("\n"))
+        if len(reader.events) >= _MOST_EVENTS:
+            break
+    events = tuple(sorted(reader.events, key=lambda one: one.at_s))
+    return Seen(
+        has_started=reader.began_s is not None,
+        events=events,
+        exit_status=reader.exit_status,
+        is_cut=len(events) >= _MOST_EVENTS,
+    )
+
+
+class _Reader:
+    """The state between two lines."""
+
+    def __init__(self, program: str, directory: str) -> None:
+        self._program, self._directory = program, directory
+        self._main = ""
+        self._halves: dict[str, tuple[str, str, str]] = {}
+        self._processes: dict[str, _Process] = {}
+        self.began_s: float | None = None
+        self.events: list[Event] = []
+        self.exit_status: int | None = None
+
+    def take(self, line: str) -> None:
+        found = _CALL.match(line)
+        if found is None:
+            return
+        pid, moment, name, rest = found[1], found[2], found[3] or found[4], found[5]
+        if rest.endswith("<unfinished ...>"):
+            self._halves[pid] = (name, moment, rest.removesuffix("<unfinished ...>"))
+            return
+        if found[3]:
+            name, moment, half = self._halves.pop(pid, (name, moment, ""))
+            rest = half + rest
+        result = _RESULT.search(rest)
+        if result is None:
+            return
+        if self.began_s is None:
+            if name == "execve" and result[1] == "0" and _text(rest) == self._program:
+                self.began_s = float(moment)
+                self._main = pid
+                self._processes[pid] = _Process(self._directory, {})
+            return
+        at_s = float(moment) - self.began_s
+        ended_s = at_s + float(result[3]) if result[3] else None
+        read = _READERS.get(name)
+        if read is not None and pid in self._processes:
+            read(self, _Call(pid, name, rest, at_s, ended_s, result[1], result[2] or ""))
+
+    def add(self, kind: EventKind, call: _Call, what: str, **more: str) -> None:
+        event = Event(kind=kind, at_s=round(call.at_s, 6), ended_s=_rounded(call.ended_s), what=what, **more)
+        self.events.append(event)
+
+    # Processes and files
+
+    def cloned(self, call: _Call) -> None:
+        child = _CHILD.search(call.text)
+        if child is None:
+            return
+        parent = self._processes[call.pid]
+        is_shared = "CLONE_FILES" in call.text
+        self._processes[child[2] or child[1]] = parent if is_shared else _Process(parent.directory, {**parent.sockets})
+
+    def executed(self, call: _Call) -> None:
+        if not call.error:
+            self.add("exec", call, _text(call.text))
+
+    def exited(self, call: _Call) -> None:
+        status = re.match(r"(\d+)", call.text)
+        if call.pid == self._main and status:
+            self.exit_status = int(status[1])
+            self.add("exit", call, status[1])
+
+    def moved(self, call: _Call) -> None:
+        if not call.error:
+            self._processes[call.pid].directory = self._absolute(call, _text(call.text))
+
+    def opened(self, call: _Call) -> None:
+        path = _text(call.text)
+        if path and "O_DIRECTORY" not in call.text and (path.startswith("/") or _is_here(call)):
+            self.add("open", call, self._absolute(call, path), error=call.error)
+
+    def _absolute(self, call: _Call, path: str) -> str:
+        return posixpath.normpath(posixpath.join(self._processes[call.pid].directory, path))
+
+    def slept(self, call: _Call) -> None:
+        self.add("sleep", call, "")
+
+    # Sockets
+
+    def _sockets(self, call: _Call) -> dict[str, _Socket]:
+        return self._processes[call.pid].sockets
+
+    def made(self, call: _Call) -> None:
+        if not call.error:
+            self._sockets(call)[call.result] = _Socket("new", is_datagram="SOCK_DGRAM" in call.text)
+
+    def copied(self, call: _Call) -> None:
+        old = self._sockets(call).get(_descriptor(call.text))
+        if old and not call.error:
+            self._sockets(call)[call.result] = old
+
+    def connected(self, call: _Call) -> None:
+        one = self._sockets(call).setdefault(_descriptor(call.text), _Socket("new"))
+        address = address_of(call.text)
+        if not address or address.endswith(":0"):
+            return
+        if address.endswith(":53"):
+            one.kind, one.address = "names", address
+        elif one.is_datagram or _OF_NAMES.search(address):
+            one.kind = "other"
+        elif one.kind == "connecting":
+            if call.error in ("", "EISCONN"):
+                self._finish(one, call.at_s)
+            elif call.error not in ("EALREADY", "EINPROGRESS"):
+                self._finish(one, call.ended_s, call.error)
+        else:
+            one.kind, one.address, one.began_s = "connecting", address, call.at_s
+            if call.error not in ("EINPROGRESS", "EAGAIN", "EINTR"):
+                self._finish(one, call.ended_s, call.error)
+
+    def _finish(self, one: _Socket, ended_s: float | None, error: str = "") -> None:
+        one.kind = "other" if error else "service"
+        began_s = round(one.began_s, 6)
+        self.events.append(
+            Event(kind="connect", at_s=began_s, ended_s=_rounded(ended_s), what=one.address, error=error)
+        )
+
+    def asked(self, call: _Call) -> None:
+        """Take the outcome of a connection that was made in the background."""
+        one, told = self._sockets(call).get(_descriptor(call.text)), _SO_ERROR.search(call.text)
+        if one and told and one.kind == "connecting":
+            self._finish(one, call.ended_s, "" if told[1] == "0" else told[1])
+
+    def closed(self, call: _Call) -> None:
+        one = self._sockets(call).pop(_descriptor(call.text), None)
+        if one is None:
+            return
+        if one.kind == "connecting":
+            self._finish(one, call.at_s, "given up")
+        self._end_names(one, call.at_s)
+
+    def _end_names(self, one: _Socket, ended_s: float) -> None:
+        """Say of every question asked on a socket when it was closed, which is when its asker had its answer."""
+        for name, place in one.names.items():
+            event = self.events[place]
+            if event.ended_s is None and event.what == name:
+                self.events[place] = msgspec.structs.replace(event, ended_s=_rounded(ended_s))
+        one.names = {}
+
+    def bound(self, call: _Call) -> None:
+        one = self._sockets(call).setdefault(_descriptor(call.text), _Socket("new"))
+        if not call.error:
+            one.address = address_of(call.text)
+        elif "sin" in call.text:
+            self.add("listen", call, address_of(call.text), error=call.error)
+
+    def listened(self, call: _Call) -> None:
+        one = self._sockets(call).get(_descriptor(call.text))
+        address = one.address if one else ""
+        if not address.startswith("unix:"):
+            self.add("listen", call, address, error=call.error)
+
+    def accepted(self, call: _Call) -> None:
+        if not call.error:
+            self._sockets(call)[call.result] = _Socket("client")
+
+    def sent(self, call: _Call) -> None:
+        one = self._sockets(call).get(_descriptor(call.text))
+        if one is None and call.name == "sendto" and "htons(53)" in call.text:
+            one = self._sockets(call).setdefault(_descriptor(call.text), _Socket("names", is_datagram=True))
+        if one is None:
+            return
+        if "htons(53)" in call.text and one.kind == "new" and one.is_datagram:
+            one.kind = "names"
+        if one.kind == "names":
+            self._ask_names(one, call)
+        elif one.kind == "client":
+            self._answer(call)
+        elif one.kind in ("service", "connecting") and not call.error:
+            if one.kind == "connecting":
+                self._finish(one, call.at_s)
+            for data in _data(call.text):
+                if found := _CHANGE.search(data):
+                    words = b" ".join((found[1].upper(), found[2].upper(), found[3].strip(b'"`')))
+                    self.add("query", call, words.decode(errors="replace"), peer=one.address)
+
+    def _answer(self, call: _Call) -> None:
+        # A connection that stays open may be asked again.
+        status = next((found[1] for data in _data(call.text) if (found := _HTTP.match(data))), None)
+        if status:
+            self.add("answer", call, status.decode())
+
+    def _ask_names(self, one: _Socket, call: _Call) -> None:
+        for data in _data(call.text):
+            try:
+                name, _ = parse_name(data)
+            except (IndexError, ValueError):
+                continue
+            if name and name not in one.names:
+                one.names[name] = len(self.events)
+                event = Event(kind="resolve", at_s=round(call.at_s, 6), what=name, error=call.error)
+                self.events.append(event)
+
+
+class _Call(msgspec.Struct, frozen=True):
+    pid: str
+    name: str
+    text: str
+    at_s: float
+    ended_s: float | None
+    result: str
+    error: str
+
+
+_READERS = {
+    **dict.fromkeys(("clone", "clone3", "fork", "vfork"), _Reader.cloned),
+    **dict.fromkeys(("open", "openat", "openat2"), _Reader.opened),
+    **dict.fromkeys(("accept", "accept4"), _Reader.accepted),
+    **dict.fromkeys(("write", "writev", "sendto", "sendmsg", "sendmmsg"), _Reader.sent),
+    **dict.fromkeys(("dup", "dup2", "dup3"), _Reader.copied),
+    "execve": _Reader.executed,
+    "exit_group": _Reader.exited,
+    "chdir": _Reader.moved,
+    "clock_nanosleep": _Reader.slept,
+    "socket": _Reader.made,
+    "connect": _Reader.connected,
+    "getsockopt": _Reader.asked,
+    "close": _Reader.closed,
+    "bind": _Reader.bound,
+    "listen": _Reader.listened,
+}
+
+
+def address_of(text: str) -> str:
+    """Return the address in a call's arguments; empty where there is none.
+
+    >>> address_of('3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("10.0.0.1")}, 16')
+    '10.0.0.1:80'
+    """
+    if found := _INET.search(text):
+        return f"{found[2]}:{found[1]}"
+    if found := _INET6.search(text):
+        address = found[2].removeprefix("::ffff:")
+        return f"[{address}]:{found[1]}" if ":" in address else f"{address}:{found[1]}"
+    found = _UNIX.search(text)
+    return f"unix:{_bytes(found[1]).decode(errors='replace')}" if found else ""
+
+
+def _rounded(moment: float | None) -> float | None:
+    return None if moment is None else round(moment, 6)
+
+
+def _descriptor(text: str) -> str:
+    return text.partition(",")[0].partition(")")[0].strip()
+
+
+def _is_here(call: _Call) -> bool:
+    return call.name == "open" or call.text.startswith("AT_FDCWD")
+
+
+def _text(text: str) -> str:
+    found = _PATH.search(text)
+    return _bytes(found[1]).decode("utf-8", "surrogateescape") if found and not found[2] else ""
+
+
+def _data(text: str) -> Iterator[bytes]:
+    """Yield the data of a call that sends: one or several strings."""
+    for found in _PATH.finditer(text):
+        yield _bytes(found[1])
+
+
+def _bytes(text: str) -> bytes:
+    r"""Return what strace wrote with escapes.
+
+    >>> _bytes(r"\2db\0\n")
+    b'\x02db\x00\n'
+    """
+
+    def unescaped(found: re.Match[bytes]) -> bytes:
+        code = found[1]
+        if code[:1] == b"x" and len(code) == 3:
+            return bytes([int(code[1:], 16)])
+        if code[:1].isdigit():
+            return bytes([int(code, 8) & 255])
+        return _LETTERS.get(code, code)
+
+    return _ESCAPE.sub(unescaped, text.encode("utf-8", "surrogateescape"))
