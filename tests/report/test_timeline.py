@@ -49,9 +49,9 @@ start-up  first good answer after 400 ms (500 ms traced: 1.25 times) · with thi
   0.00 ms ▌                            start node src/server.js
     50 ms   ████████████               load node_modules (214 files), 200 ms
    250 ms              ▌               read config/index.js
-   300 ms                ███           connect to DATABASE_URL (db:5432), 50 ms
-   360 ms                   █          ✗ connect to CACHE_URL (cache:6379), 10 ms: connection…
-   450 ms                        ▌     listen on 0.0.0.0:3000
+   300 ms                 ███          connect to DATABASE_URL (db:5432), 50 ms
+   360 ms                    █         ✗ connect to CACHE_URL (cache:6379), 10 ms: connec…
+   450 ms                         ▌    listen on 0.0.0.0:3000
    500 ms                           ▌  GET /health answered 200"""
     )
 
