@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from proa.cli import options
+from proa.records.analysis import Analysis
+
+_ALL = "\0settings"
+"""``--explain`` without a value: all settings."""
 
 
 @click.command()
@@ -15,24 +22,65 @@ from proa.cli import options
 @options.binary_options
 @options.image_options
 @options.trial_options
-@click.option("--explain", is_flag=True, help="Show every setting and where its value came from.")
-@options.format_option
+@click.option(
+    "--explain",
+    metavar="FACT",
+    is_flag=False,
+    flag_value=_ALL,
+    help="Where a fact came from and what it decides; without FACT every setting and its origin.",
+)
+@options.format_or_markdown_option
 def analyze(**flags: Any) -> None:
-    """Say what the program in SOURCE is, and what it needs at run time and why.
+    """Say what the project in SOURCE is made with, how it is laid out, what it talks to, and what it needs.
 
-    The program is linked for this (in proa's own cache): what it needs is read from what is really reachable in it.
+    Go, Node, Python, Java, Rust, C and C++. What proa builds (Go, Rust, C) is linked, in proa's own cache: what it
+    needs at run time is read from what is really reachable. Nothing is contacted. FACT is a name in the tables (port,
+    DATABASE_URL), or one with its group: environment.node, image.ports.
     """
     from proa.cli import screen
-    from proa.pipeline.stages import analyze_all, encode_records
+    from proa.pipeline.analysis import analyze_all
+    from proa.pipeline.stages import encode_records
 
+    fact = _fact(flags)
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     with screen.progress() as progress:
-        analyses = analyze_all(options.request(**flags), environ=os.environ, progress=progress)
-    if flags["form"] == "json":
-        click.echo(encode_records(analyses), nl=False)
-        return
-    from proa.cli.prose import analysis_lines, origin_lines
+        found = analyze_all(options.request(**flags), environ=os.environ, progress=progress, today=today)
+    if fact not in ("", _ALL):
+        _explain(found.analyses, fact, flags["form"])
+    elif flags["form"] == "json":
+        click.echo(encode_records(found.analyses), nl=False)
+    else:
+        _show(found.analyses, flags["form"], with_settings=fact == _ALL)
+    if found.fault is not None:
+        raise found.fault
+
+
+def _fact(flags: dict[str, Any]) -> str:
+    """Return the fact that is asked for. A folder after --explain is the source, and all settings are meant."""
+    said = flags["explain"] or ""
+    if said not in ("", _ALL) and (said.startswith((".", "/")) or "@" in said or Path(said).is_dir()):
+        flags["sources"] = (said, *flags["sources"])
+        return _ALL
+    return said
+
+
+def _show(analyses: Sequence[Analysis], form: str, *, with_settings: bool) -> None:
+    from proa.cli import prose, state_table
 
     for analysis in analyses:
-        click.echo("\n".join(analysis_lines(analysis)))
-        if flags["explain"]:
-            click.echo("\n".join(origin_lines(analysis)))
+        if form == "markdown":
+            click.echo(state_table.markdown(analysis), nl=False)
+            continue
+        for line in prose.whole_lines(analysis, with_settings=with_settings):
+            click.echo(line)
+
+
+def _explain(analyses: Sequence[Analysis], fact: str, form: str) -> None:
+    from proa.cli.explain_lines import explained
+    from proa.pipeline.stages import encode_list
+
+    records, lines = explained(analyses, fact)
+    if form == "json":
+        click.echo(encode_list(records), nl=False)
+    else:
+        click.echo("\n".join(lines))

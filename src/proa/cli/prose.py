@@ -8,23 +8,39 @@ from typing import Any
 import msgspec
 
 from proa.records.analysis import Analysis
+from proa.records.explanation import Explanation
 from proa.records.project import Project
 
 
-def analysis_lines(analysis: Analysis) -> Iterator[str]:
-    """Yield what the program is and needs, one fact a line, each with its evidence."""
+def whole_lines(analysis: Analysis, *, with_settings: bool) -> Iterator[str]:
+    """Yield an analysis as one screen: its name, the tables, what the program needs, what is worth telling."""
+    from proa.cli import state_table
+
+    version = analysis.project.main.module_version if analysis.project else ""
+    yield f"{analysis.name} {version}".rstrip()
+    yield ""
+    yield from state_table.table_lines(analysis)
+    yield from program_lines(analysis)
+    if found := list(state_table.finding_lines(analysis)):
+        yield "Worth knowing"
+        yield from found
+    if with_settings:
+        yield from origin_lines(analysis)
+
+
+def program_lines(analysis: Analysis) -> Iterator[str]:
+    """Yield what the linked program is and needs, one fact a line, each with its evidence."""
     project = analysis.project
     if project is None:
         return
-    yield f"{project.main.import_path} {project.main.module_version}".rstrip()
+    yield "Program"
     yield _how_built(project)
     yield from _facts(project)
     for need in analysis.needs.needs:
         yield f"  needs {' '.join(part for part in (need.kind, need.what) if part)}: {need.reason}"
     for absent in analysis.needs.left_out:
         yield f"  does not need {absent.kind}: {absent.reason}"
-    for finding in (*project.findings, *analysis.findings):
-        yield f"  {finding.severity}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+    yield ""
 
 
 def _how_built(project: Project) -> str:
@@ -42,8 +58,6 @@ def _how_built(project: Project) -> str:
 def _facts(project: Project) -> Iterator[str]:
     for use in project.cgo:
         yield f"  uses C in {use.package}: {' → '.join(use.chain)}"
-    for variable in project.environment:
-        yield f"  reads {variable.name} from the environment {_place(variable)}"
     for port in project.ports:
         yield f"  listens on {port.address or port.number} {_place(port)}"
     for route in project.routes:
@@ -57,16 +71,31 @@ def _place(fact: Any) -> str:
 
 def origin_lines(analysis: Analysis) -> Iterator[str]:
     """Yield every setting, the value that won, and where it came from (``default`` where nobody set it)."""
-    derived = dict(_derived(analysis))
     yield "  settings"
+    for path, value, origin in _settings(analysis):
+        yield f"    {path} = {_value(value)}  [{origin}]"
+
+
+def setting_explanations(analysis: Analysis, fact: str) -> list[Explanation]:
+    """Return the settings a dotted path names: one (``image.ports``), or all of a part (``image``)."""
+    return [
+        Explanation(fact=path, value=_value(value), origin=origin, decides=(f"{path.partition('.')[0]}: as it says",))
+        for path, value, origin in _settings(analysis)
+        if path == fact or path.startswith(f"{fact}.")
+    ]
+
+
+def _settings(analysis: Analysis) -> Iterator[tuple[str, Any, str]]:
+    """Yield every setting: its path, the value that won, and where that came from."""
+    derived = dict(_derived(analysis))
     for path, value in _flat(analysis.settings):
         if path in analysis.origins:
-            yield f"    {path} = {_value(value)}  [{analysis.origins[path]}]"
+            yield path, value, analysis.origins[path]
         elif path in derived:
             found, why = derived[path]
-            yield f"    {path} = {_value(found)}  [derived: {why}]"
+            yield path, found, f"derived: {why}"
         else:
-            yield f"    {path} = {_value(value)}  [default]"
+            yield path, value, "default"
 
 
 def _derived(analysis: Analysis) -> Iterator[tuple[str, tuple[Any, str]]]:

@@ -13,35 +13,11 @@ from proa.outside.images import fetch_image, located
 from proa.outside.machine import copy_file, make_folder, this_platform
 from proa.pipeline import steps, trials
 from proa.pipeline.plan import Plan, Say, lay_plans, open_bench
-from proa.records.analysis import Analysis
 from proa.records.binary import Binary
 from proa.records.configuration import Configuration, settings_of
 from proa.records.platform import Platform
 from proa.records.request import Request
 from proa.records.trial import Trial
-
-
-def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say) -> tuple[Analysis, ...]:
-    """Return what every program asked for is and needs, on its first platform. Raises any ProaError of the way."""
-    bench = open_bench(request, environ, progress)
-    found = []
-    with bench.store.using():
-        for plan in lay_plans(bench, request):
-            work = steps.Work(bench=bench, plan=plan, log=steps.Log())
-            project = steps.analyze_source(work)
-            binary = steps.build_program(work, 0)
-            found.append(
-                Analysis(
-                    name=plan.main.import_path,
-                    project=steps.named_as_built(project, binary),
-                    platform=plan.platforms[0],
-                    needs=steps.find_needs(work, 0, binary),
-                    settings=plan.settings,
-                    origins=plan.origins,
-                    findings=binary.findings,
-                )
-            )
-    return tuple(found)
 
 
 def build_all(
@@ -83,12 +59,14 @@ def dockerfiles(request: Request, *, environ: Mapping[str, str], progress: Say) 
     """Return the equivalent multi-stage Dockerfile of every program asked for. Raises WrongUsage for a finished one."""
     if request.binary:
         raise WrongUsage("--binary has no Dockerfile: the program is not built from source")
-    analyses = analyze_all(request, environ=environ, progress=progress)
-    return tuple(
-        pack.dockerfile(one.project, one.needs, one.settings.image, build=one.settings.build)
-        for one in analyses
-        if one.project is not None
-    )
+    bench = open_bench(request, environ, progress)
+    found = []
+    with bench.store.using():
+        for plan in lay_plans(bench, request):
+            linked = steps.read_linked(steps.Work(bench=bench, plan=plan, log=steps.Log()))
+            settings = plan.settings
+            found.append(pack.dockerfile(linked.project, linked.needs, settings.image, build=settings.build))
+    return tuple(found)
 
 
 def try_reference(image: str, request: Request, *, environ: Mapping[str, str], progress: Say) -> Trial:

@@ -241,6 +241,21 @@ def find_needs(work: Work, number: int, binary: Binary) -> Needs:
     return kept(work, "analyze", key, kind=Needs, make=make)
 
 
+class Linked(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of one platform, and what is known of it."""
+
+    project: Project
+    binary: Binary
+    needs: Needs
+
+
+def read_linked(work: Work) -> Linked:
+    """Return the program for the plan's first platform, what its source says and what it needs at run time."""
+    project = analyze_source(work)
+    binary = build_program(work, 0)
+    return Linked(project=named_as_built(project, binary), binary=binary, needs=find_needs(work, 0, binary))
+
+
 def pack_program_early(work: Work, binary: Binary) -> None:
     """Make the program's layer while what it needs is still being read; ``pack_image`` then finds it."""
     plan = work.plan

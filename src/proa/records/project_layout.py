@@ -25,4 +25,4 @@ class LayoutEntry(msgspec.Struct, frozen=True, kw_only=True):
     """How many files are in it."""
     bytes: int = 0
     languages: tuple[str, ...] = ()
-    """Most lines first."""
+    """Most bytes first."""

@@ -1,0 +1,97 @@
+"""The state of a project before anything is built: versions, frameworks, layout, services, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from proa.analyze.environment import Known, needed_tools, read_environment
+from proa.analyze.layout import read_layout
+from proa.errors import ProaError
+from proa.outside.installed import installed_versions
+from proa.outside.projecttree import MOST_FILES, Tree, read_tree
+from proa.pipeline.preflight import Asked, targets
+from proa.records.contract import Setting, Variable
+from proa.records.environment import Framework, Version
+from proa.records.evidence import Finding
+from proa.records.preflight import Service
+from proa.records.project import EnvironmentVariable, Module, Package
+from proa.records.project_layout import LayoutEntry
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a project's folder."""
+
+    environment: tuple[Version, ...] = ()
+    frameworks: tuple[Framework, ...] = ()
+    layout: tuple[LayoutEntry, ...] = ()
+    services: tuple[Service, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    settings_found: tuple[Setting, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the go command chose for a program; empty for everything else."""
+
+    toolchain: str = ""
+    modules: tuple[Module, ...] = ()
+    packages: tuple[Package, ...] = ()
+    reads: tuple[EnvironmentVariable, ...] = ()
+
+
+def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Chosen) -> State:
+    """Return the state of a project. Nothing of it is run, and nothing is contacted."""
+    home = Path(environ.get("HOME") or "/nonexistent")
+    known = Known(
+        today=today,
+        installed=installed_versions(needed_tools(tree), environ=environ),
+        toolchain=chosen.toolchain,
+        modules=chosen.modules,
+        packages=chosen.packages,
+        home=home,
+        cargo_home=Path(environ.get("CARGO_HOME") or home / ".cargo"),
+    )
+    found = read_environment(tree, known)
+    services, problems = declared_services(tree.root)
+    return State(
+        environment=found.versions,
+        frameworks=found.frameworks,
+        layout=read_layout(tree),
+        services=services,
+        variables=tuple(map(_variable, chosen.reads)),
+        findings=(*_bounded(tree), *found.findings, *problems),
+    )
+
+
+def state_tree(root: Path, *, environ: Mapping[str, str]) -> Tree:
+    """Return the files of a project's folder. Raises WrongUsage, NotWritable."""
+    return read_tree(root, environ=environ)
+
+
+def declared_services(folder: Path) -> tuple[tuple[Service, ...], tuple[Finding, ...]]:
+    """Return the services that the project's own .env and proa.yaml name; none of them is contacted."""
+    try:
+        found, _ = targets(Asked(folder=folder), environ={})
+    except ProaError as error:
+        finding = Finding(id="analyze.services", message=f"services were not read: {error.what}", hint=error.hint)
+        return (), (finding,)
+    return tuple(one.service for one in found), ()
+
+
+def _variable(one: EnvironmentVariable) -> Variable:
+    return Variable(name=one.name, default=one.default, where=(one.evidence,))
+
+
+def _bounded(tree: Tree) -> tuple[Finding, ...]:
+    if tree.is_complete:
+        return ()
+    return (
+        Finding(
+            id="analyze.many-files",
+            message=f"{tree.root} has more than {MOST_FILES} files: the others were not looked at",
+            hint="name the project's own folder, or put what is no source into .gitignore",
+        ),
+    )
