@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
 import urllib.error
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.21.7"
+MERMAID = "mermaid@11.4.1"
 DELVE = "github.com/go-delve/delve/cmd/dlv@v1.27.2"
 
 
@@ -180,3 +182,24 @@ def small_disk(place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def mermaid(environ: Mapping[str, str]) -> Path:
+    """Return Mermaid's one script for browsers, fetched once by npm into the tools' folder; else skip."""
+    tools = Path(environ.get("PROA_TEST_TOOLS") or Path(tempfile.gettempdir()) / "proa-test-tools")
+    script = tools / f"{MERMAID.replace('@', '-')}.min.js"
+    if script.exists():
+        return script
+    need("npm")
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["npm", "pack", MERMAID, "--silent", "--pack-destination", folder]
+        packed = subprocess.run(words, cwd=folder, capture_output=True, check=False)
+        archives = list(Path(folder).glob("*.tgz"))
+        if packed.returncode != 0 or not archives:
+            pytest.skip(f"real: npm could not fetch {MERMAID}: {packed.stderr.decode()[-300:]}")
+        with tarfile.open(archives[0]) as archive:
+            member = archive.extractfile("package/dist/mermaid.min.js")
+            assert member is not None
+            tools.mkdir(parents=True, exist_ok=True)
+            script.write_bytes(member.read())
+    return script

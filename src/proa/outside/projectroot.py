@@ -41,9 +41,18 @@ def search_path(folder: Path, environ: Mapping[str, str]) -> str:
 
 
 def lay_out(
-    root: Path, folder: Path, *, program: str, environ: Mapping[str, str], has_network: bool
+    root: Path,
+    folder: Path,
+    *,
+    program: str,
+    environ: Mapping[str, str],
+    values: Mapping[str, str],
+    has_network: bool,
 ) -> tuple[tuple[str, str], ...]:
-    """Make the mount points in an empty ``root`` and return what is shown where, as ``Question.binds`` wants it."""
+    """Make the mount points in an empty ``root`` and return what is shown where, as ``Question.binds`` wants it.
+
+    ``values`` are the program's own variables: files they name are shown as well.
+    """
     binds: dict[str, str] = {}
     for place in _SYSTEM:
         path = Path(place)
@@ -61,8 +70,18 @@ def lay_out(
             binds[place] = place
             shown.append(place)
     binds[str(folder)] = str(folder)
+    binds |= {file: file for file in _named_files(values) if not _is_below(file, shown)}
     made = [target for target, source in binds.items() if _make_target(root, target, source)]
     return tuple((binds[target], target) for target in sorted(made, key=lambda one: one.count("/")))
+
+
+def _named_files(values: Mapping[str, str]) -> list[str]:
+    """Return the files that variables name, as SSL_CERT_FILE does."""
+    words = [one for one in values.values() if one.startswith("/") and len(one) < _MOST_PATH and "\0" not in one]
+    return [os.path.normpath(one) for one in words if os.path.isfile(one)][:_MOST_FILES]  # noqa: PTH113
+
+
+_MOST_PATH, _MOST_FILES = 4096, 32
 
 
 def name_files(root: Path) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from proa import pack
+from proa.errors import ProaError, WrongConfiguration
 from proa.outside import projectroot, sandbox
 from proa.outside.contact.target import Target
 from proa.outside.machine import this_platform
@@ -20,11 +21,13 @@ from proa.outside.network import hosts_by_address
 from proa.outside.variables import folder_variables
 from proa.pipeline import steps
 from proa.pipeline.plan import Bench
+from proa.pipeline.preflight import Asked, targets
 from proa.pipeline.steps import Work, kept, key_of
 from proa.pipeline.trials import limits_of, memory_bytes, probe_of
+from proa.records.analysis import Analysis
 from proa.records.binary import Binary
 from proa.records.configuration import TrialSettings
-from proa.records.evidence import Needs
+from proa.records.evidence import Finding, Needs
 from proa.records.image import Image
 from proa.records.project import Project
 from proa.records.startup import Startup
@@ -76,7 +79,9 @@ def see_project(bench: Bench, asked: AskedStart, settings: TrialSettings) -> Sta
     with bench.store.folder() as scratch:
         root = scratch / "root"
         root.mkdir(mode=0o755)
-        binds = projectroot.lay_out(root, folder, program=program, environ=bench.environ, has_network=asked.connects)
+        binds = projectroot.lay_out(
+            root, folder, program=program, environ=bench.environ, values=environment, has_network=asked.connects
+        )
         uid, gid = _user(folder)
         question = sandbox.Question(
             rootfs=str(root),
@@ -224,3 +229,57 @@ def _hosts(asked: AskedStart) -> dict[str, str]:
 _NO_COMMAND = (
     "no file says how it is started (Procfile, package.json, manage.py, a jar in target/ …): give it with --command"
 )
+
+
+class WantedStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``proa analyze`` is to see of a start."""
+
+    command: str = ""
+    connects: bool = False
+
+
+def with_program_start(
+    analysis: Analysis, work: Work, binary: Binary, wanted: WantedStart, *, folder: Path
+) -> Analysis:
+    """Return an analysis with the start of the image of the program that was built. Raises WrongConfiguration."""
+    asked, problems = _asked(folder, wanted, work.bench.environ)
+    if wanted.command:
+        return _with(analysis, see_project(work.bench, asked, work.plan.settings.trial), problems)
+    project = analysis.project
+    if project is None:
+        return analysis
+    try:
+        start = see_program(work, binary, analysis.needs, project, asked)
+    except WrongConfiguration:
+        raise
+    except ProaError as error:
+        # Its base image may be out of reach: what is known without starting it is worth having.
+        start = Start(startup=Startup(problem=error.what))
+    return _with(analysis, start, problems)
+
+
+def with_project_start(analysis: Analysis, bench: Bench, wanted: WantedStart, *, folder: Path) -> Analysis:
+    """Return an analysis with the start of a project by its own command. Raises WrongConfiguration."""
+    asked, problems = _asked(folder, wanted, bench.environ)
+    return _with(analysis, see_project(bench, asked, analysis.settings.trial), problems)
+
+
+def _asked(folder: Path, wanted: WantedStart, environ: Mapping[str, str]) -> tuple[AskedStart, tuple[Finding, ...]]:
+    """Return how the start is seen, with the services that are known; what cannot be read of them is a finding."""
+    known: tuple[Target, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    try:
+        known, _ = targets(Asked(folder=folder), environ=environ if wanted.connects else {})
+    except ProaError as error:
+        problems = (Finding(id="start.services", message=f"services were not read: {error.what}", hint=error.hint),)
+    asked = AskedStart(folder=folder, command=wanted.command, connects=wanted.connects, targets=known)
+    return asked, problems
+
+
+def _with(analysis: Analysis, start: Start, problems: tuple[Finding, ...]) -> Analysis:
+    return msgspec.structs.replace(
+        analysis,
+        start=start.startup,
+        startup=start.startup.steps,
+        findings=(*analysis.findings, *start.findings, *(one for one in problems if one not in analysis.findings)),
+    )

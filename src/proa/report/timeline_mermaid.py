@@ -14,6 +14,12 @@ from proa.report.timeline_rows import WORDS, picture, sentence, summary
 _FINE_S = 0.1
 """Below this a millisecond of the chart stands for a microsecond."""
 _MOST_TEXT = 100
+_KEYWORD = re.compile(
+    r"\d|(?:gantt|section|title|click|dateformat|axisformat|tickinterval|excludes|includes|todaymarker|weekday|weekend"
+    r"|inclusiveenddates|topaxis|acctitle|accdescr|call|href)",
+    re.IGNORECASE,
+)
+"""What begins a statement of its own instead of a task."""
 
 
 def timeline_mermaid(start: Startup) -> str:
@@ -59,4 +65,6 @@ def _text(text: str) -> str:
     """
     text = plain(text).replace(":", "\N{RATIO}").replace(";", ",").replace("%%", "%")
     text = re.sub(r"[#<>{}\"`\\]", "", text).strip()
+    if _KEYWORD.match(text):
+        text = f"\N{MIDDLE DOT} {text}"
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -26,7 +26,7 @@ from proa.trial.timeline import View, init_steps, is_good, ready_at, steps_of
 _TRACED_SLOWER, _TRACED_MORE_S = 4.0, 3.0
 """How much longer a traced start may take (arbitrary; 1.6 times was the most that was measured, ADR 0033)."""
 _SETTLE_S = 0.05
-_STOP_S = 0.5
+_STOP_S = 0.2
 """How long it may take to stop, which is not looked at (arbitrary)."""
 _MOST_FILES = 5000
 

@@ -1,11 +1,11 @@
 'use strict'
-const express = require('express')
 const config = require('../config')
+const express = require('express')
 const { connect } = require('./database')
-const orders = require('./routes/orders')
 
 async function main() {
   const database = await connect(config.database)
+  const orders = require('./routes/orders')
   const app = express()
   app.use(express.json())
   app.get('/health', (request, response) => response.json({ status: 'up' }))
