@@ -5,7 +5,7 @@ A file is parsed only where its bytes hold a word that matters: parsing is a hun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ from proa.records.evidence import Evidence, Finding
 if TYPE_CHECKING:
     import re
 
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node, Parser, Query
 
 Grammar = Literal["javascript", "typescript", "tsx", "python", "java", "rust"]
 _ENDINGS: dict[str, Grammar] = {
@@ -25,6 +25,14 @@ _ENDINGS: dict[str, Grammar] = {
     "ts": "typescript", "mts": "typescript", "cts": "typescript", "tsx": "tsx",
     "py": "python", "java": "java", "rs": "rust",
 }  # fmt: skip
+
+_MOST_PARSED = 3000
+"""Files of one language whose trees are held at once; a tree takes ten times its source (measured for Go)."""
+_TOO_MANY = Finding(
+    id="analyze.contract-cut",
+    message=f"more than {_MOST_PARSED} files of one language read their configuration: the rest were not looked at",
+    hint="name the folder of one program",
+)
 
 
 @lru_cache(maxsize=8)
@@ -41,21 +49,33 @@ def _language(grammar: Grammar) -> object:
     return made
 
 
+@lru_cache(maxsize=64)
+def _query(grammar: Grammar, source: str) -> Query:
+    from tree_sitter import Language, Query
+
+    return Query(Language(_language(grammar)), source)
+
+
 class Parsed:
     """One file and its syntax tree."""
 
-    def __init__(self, path: str, data: bytes, root: Node) -> None:
+    def __init__(self, path: str, data: bytes, root: Node, grammar: Grammar) -> None:
         self.path = path
         self.data = data
         self.root = root
+        self._grammar: Grammar = grammar
 
     def at(self, node: Node, symbol: str = "") -> Evidence:
         """Return the place of a node."""
         return Evidence(symbol=symbol, file=self.path, line=node.start_point[0] + 1)
 
-    def nodes(self, *kinds: str) -> Iterator[Node]:
-        """Yield the nodes of some kinds, in the order of the file."""
-        return (node for node in walk(self.root) if node.type in kinds)
+    def nodes(self, *kinds: str, under: Node | None = None) -> list[Node]:
+        """Return the nodes of some kinds, in the order of the file; those below a node where one is named."""
+        from tree_sitter import QueryCursor
+
+        source = " ".join(f"({kind}) @it" for kind in kinds)
+        found = QueryCursor(_query(self._grammar, source)).captures(under or self.root).get("it", ())
+        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte))
 
 
 def of_language(files: Iterable[SourceFile], endings: tuple[str, ...]) -> tuple[SourceFile, ...]:
@@ -65,15 +85,19 @@ def of_language(files: Iterable[SourceFile], endings: tuple[str, ...]) -> tuple[
 
 def parse_all(files: Iterable[SourceFile], words: re.Pattern[bytes], findings: list[Finding]) -> tuple[Parsed, ...]:
     """Return the trees of the files that hold one of the words; one with a syntax error is skipped and told."""
-    trees = []
+    trees: list[Parsed] = []
     for file in files:
         if words.search(file.data) is None:
             continue
-        root = _parser(_ENDINGS[file.path.rsplit(".", maxsplit=1)[-1]]).parse(file.data).root_node
+        if len(trees) >= _MOST_PARSED:
+            findings.append(_TOO_MANY)
+            break
+        grammar = _ENDINGS[file.path.rsplit(".", maxsplit=1)[-1]]
+        root = _parser(grammar).parse(file.data).root_node
         if root.has_error:
             findings.append(skipped(file.path, _first_error(root)))
         else:
-            trees.append(Parsed(file.path, file.data, root))
+            trees.append(Parsed(file.path, file.data, root, grammar))
     return tuple(trees)
 
 
