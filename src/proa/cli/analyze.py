@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from proa.cli import options
+from proa.errors import WrongUsage
 from proa.records.analysis import Analysis
 
 _ALL = "\0settings"
@@ -29,22 +30,32 @@ _ALL = "\0settings"
     flag_value=_ALL,
     help="Where a fact came from and what it decides; without FACT every setting and its origin.",
 )
+@click.option("--trial/--no-trial", "should_try", default=True, help="Start it once, confined, and see what it does.")
+@click.option("--connect", is_flag=True, help="Let that start reach its services, with network and .env.")
+@click.option("--command", metavar="WORDS", default="", help="What that start runs, instead of what the files name.")
 @options.format_or_markdown_option
 def analyze(**flags: Any) -> None:
     """Say what the project in SOURCE is made with, how it is laid out, what it talks to, and what it needs.
 
     Go, Node, Python, Java, Rust, C and C++. What proa builds (Go, Rust, C) is linked, in proa's own cache: what it
-    needs at run time is read from what is really reachable. Nothing is contacted. FACT is a name in the tables (port,
-    DATABASE_URL), or one with its group: environment.node, image.ports.
+    needs at run time is read from what is really reachable. It is started once, confined and without network.
+    FACT is a name in the tables (port, DATABASE_URL), or one with its group: environment.node, image.ports.
     """
     from proa.cli import screen
-    from proa.pipeline.analysis import analyze_all
+    from proa.pipeline.analysis import Wanted, analyze_all
     from proa.pipeline.stages import encode_records
+    from proa.pipeline.startup import WantedStart
 
+    if flags["connect"] and not flags["should_try"]:
+        raise WrongUsage("--connect is for the start that --no-trial leaves out")
     fact = _fact(flags)
-    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    wanted = Wanted(
+        today=dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        should_start=flags["should_try"],
+        start=WantedStart(command=flags["command"], connects=flags["connect"]),
+    )
     with screen.progress() as progress:
-        found = analyze_all(options.request(**flags), environ=os.environ, progress=progress, today=today)
+        found = analyze_all(options.request(**flags), environ=os.environ, progress=progress, wanted=wanted)
     if fact not in ("", _ALL):
         _explain(found.analyses, fact, flags["form"])
     elif flags["form"] == "json":

@@ -15,6 +15,7 @@ from proa.records.analysis import Analysis
 from proa.records.evidence import Evidence
 from proa.records.project_layout import LayoutEntry
 from proa.report.markdown_text import code, plain, prose
+from proa.report.timeline_text import timeline_lines
 
 _MOST_ROWS = 40
 _LEAST = 8
@@ -123,7 +124,10 @@ def table_lines(analysis: Analysis, *, width: int = 0) -> Iterator[str]:
     columns = max(width or min(shutil.get_terminal_size((100, 24)).columns, 160), 40)
     for section in sections(analysis):
         yield _title(section.title)
-        yield from _section_lines(section, columns)
+        if section.title == "Start-up" and analysis.start is not None and analysis.startup:
+            yield from (f"  {line}".rstrip() for line, _ in timeline_lines(analysis.start, width=columns - 2))
+        else:
+            yield from _section_lines(section, columns)
         yield ""
 
 

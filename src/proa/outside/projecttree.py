@@ -41,6 +41,12 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
         found = [path for path in self.sizes if path.rpartition("/")[2] in called]
         return tuple(sorted(found, key=lambda path: (path.count("/"), path)))
 
+    def without(self, *folders: str) -> Tree:
+        """Return the tree without what lies below a folder with one of these names."""
+        aside = frozenset(folders)
+        kept = {path: size for path, size in self.sizes.items() if aside.isdisjoint(path.split("/")[:-1])}
+        return Tree(root=self.root, sizes=kept, is_complete=self.is_complete)
+
     def text(self, path: str, *, most: int = MOST_TEXT) -> str:
         """Return a file's text, its first ``most`` bytes; empty where there is none that may be read.
 

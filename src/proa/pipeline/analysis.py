@@ -24,6 +24,7 @@ from proa.outside.configuration import load_configuration
 from proa.outside.go import find_upward
 from proa.pipeline import steps
 from proa.pipeline.plan import Bench, Plan, Say, lay_plans, open_bench
+from proa.pipeline.startup import WantedStart
 from proa.pipeline.state import Chosen, State, read_state, state_tree
 from proa.records.analysis import Analysis
 from proa.records.configuration import settings_of
@@ -37,6 +38,16 @@ _FAULTS = (BuildFailed, LockBroken, NeedsC)
 """Of these, the project's own faults: they decide the exit status."""
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an analysis goes."""
+
+    today: str
+    """``2026-11-29``: what support has ended by."""
+    should_start: bool = True
+    """Whether what can be run here is started once, confined and without network."""
+    start: WantedStart = WantedStart()
+
+
 class Analyzed(msgspec.Struct, frozen=True, kw_only=True):
     """All that was asked for, and the fault that kept a program from being built."""
 
@@ -44,7 +55,7 @@ class Analyzed(msgspec.Struct, frozen=True, kw_only=True):
     fault: ProaError | None = None
 
 
-def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say, today: str) -> Analyzed:
+def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say, wanted: Wanted) -> Analyzed:
     """Return the state of every program or project asked for; programs are linked, and read on their first platform.
 
     Raises WrongUsage, WrongConfiguration, NoProject, and what keeps a source from being found at all.
@@ -53,20 +64,20 @@ def analyze_all(request: Request, *, environ: Mapping[str, str], progress: Say, 
     with bench.store.using():
         folders = _folders(request)
         if folders and not request.binary and not all(_is_built_here(folder, request, environ) for folder in folders):
-            return Analyzed(analyses=tuple(_alone(bench, folder, request, today) for folder in folders))
+            return Analyzed(analyses=tuple(_started(bench, folder, request, wanted) for folder in folders))
         try:
             plans = lay_plans(bench, request)
         except _NOT_BUILT as error:
             if not folders:
                 raise
-            return _refused(error, tuple(_alone(bench, folder, request, today, error) for folder in folders))
+            return _refused(error, tuple(_alone(bench, folder, request, wanted.today, error) for folder in folders))
         analyses, faults = [], []
         for plan in plans:
             try:
-                analyses.append(_program(bench, plan, today))
+                analyses.append(_program(bench, plan, wanted))
             except _NOT_BUILT as error:
                 faults.append(error)
-                analyses.append(_unbuilt(bench, plan, error, today))
+                analyses.append(_unbuilt(bench, plan, error, wanted.today))
         return _refused(faults[0], tuple(analyses)) if faults else Analyzed(analyses=tuple(analyses))
 
 
@@ -101,16 +112,22 @@ def _is_built_here(folder: Path, request: Request, environ: Mapping[str, str]) -
     return not is_foreign or any(name.endswith(_NATIVE_ENDINGS) for name in names)
 
 
-def _program(bench: Bench, plan: Plan, today: str) -> Analysis:
-    linked = steps.read_linked(steps.Work(bench=bench, plan=plan, log=steps.Log()))
+def _program(bench: Bench, plan: Plan, wanted: Wanted) -> Analysis:
+    work = steps.Work(bench=bench, plan=plan, log=steps.Log())
+    linked = steps.read_linked(work)
     chosen = msgspec.structs.replace(_chosen(plan), reads=linked.project.environment)
-    found = _state_of_plan(bench, plan, chosen, today)
-    return _analysis(
+    found = _state_of_plan(bench, plan, chosen, wanted.today)
+    analysis = _analysis(
         found,
         name=plan.main.import_path,
         plan=plan,
         rest=Analysis(project=linked.project, needs=linked.needs, findings=(*linked.binary.findings, *found.findings)),
     )
+    if not wanted.should_start:
+        return analysis
+    from proa.pipeline.startup import with_program_start
+
+    return with_program_start(analysis, work, linked.binary, wanted.start, folder=_root(plan))
 
 
 def _unbuilt(bench: Bench, plan: Plan, error: ProaError, today: str) -> Analysis:
@@ -165,6 +182,15 @@ def _alone(bench: Bench, folder: Path, request: Request, today: str, error: Proa
     findings = (*((_problem(error),) if error else _programs_below(found)), *found.findings, *loaded.findings)
     rest = Analysis(settings=settings, origins=origins, problem=error.what if error else "", findings=findings)
     return _analysis(found, name=folder.name or str(folder), plan=None, rest=rest)
+
+
+def _started(bench: Bench, folder: Path, request: Request, wanted: Wanted) -> Analysis:
+    analysis = _alone(bench, folder, request, wanted.today)
+    if not wanted.should_start:
+        return analysis
+    from proa.pipeline.startup import with_project_start
+
+    return with_project_start(analysis, bench, wanted.start, folder=folder)
 
 
 _LOOKED_FOR = (

@@ -10,6 +10,7 @@ import msgspec
 from proa.analyze.environment import Known, needed_tools, read_environment
 from proa.analyze.layout import read_layout
 from proa.errors import ProaError
+from proa.outside.go import find_go
 from proa.outside.installed import installed_versions
 from proa.outside.projecttree import MOST_FILES, Tree, read_tree
 from proa.pipeline.preflight import Asked, targets
@@ -45,16 +46,18 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Chosen) -> State:
     """Return the state of a project. Nothing of it is run, and nothing is contacted."""
     home = Path(environ.get("HOME") or "/nonexistent")
+    # What tests, examples and copies of others' sources are made with says nothing of the project itself.
+    own = tree.without(*_ASIDE)
     known = Known(
         today=today,
-        installed=installed_versions(needed_tools(tree), environ=environ),
-        toolchain=chosen.toolchain,
+        installed=installed_versions(needed_tools(own), environ=environ),
+        toolchain=chosen.toolchain or (_toolchain(environ) if own.names("go.mod") else ""),
         modules=chosen.modules,
         packages=chosen.packages,
         home=home,
         cargo_home=Path(environ.get("CARGO_HOME") or home / ".cargo"),
     )
-    found = read_environment(tree, known)
+    found = read_environment(own, known)
     services, problems = declared_services(tree.root)
     return State(
         environment=found.versions,
@@ -64,6 +67,19 @@ def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Ch
         variables=tuple(map(_variable, chosen.reads)),
         findings=(*_bounded(tree), *found.findings, *problems),
     )
+
+
+_ASIDE = (
+    "test", "tests", "__tests__", "testdata", "fixtures", "e2e", "example", "examples", "samples", "node_modules",
+    "vendor", "third_party",
+)  # fmt: skip
+
+
+def _toolchain(environ: Mapping[str, str]) -> str:
+    try:
+        return find_go(environ).version
+    except ProaError:
+        return ""
 
 
 def state_tree(root: Path, *, environ: Mapping[str, str]) -> Tree:
