@@ -141,7 +141,7 @@ def daemon(
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 90
     while time.monotonic() < limit and process.poll() is None:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -16,11 +16,13 @@ from urllib.parse import quote
 
 import service_bed
 import service_oauth
+import service_stores
 from service_certificates import Certificates
 
 SECRETS = (
     service_bed.POSTGRES_PASSWORD, service_bed.REDIS_PASSWORD, service_bed.NATS_PASSWORD, service_bed.MYSQL_PASSWORD,
-    service_bed.RABBITMQ_PASSWORD, service_oauth.CLIENT_SECRET, service_oauth.API_KEY, "Wr0ng-Walrus",
+    service_bed.RABBITMQ_PASSWORD, service_oauth.CLIENT_SECRET, service_oauth.API_KEY, service_stores.MONGODB_PASSWORD,
+    service_stores.KAFKA_PASSWORD, service_stores.S3_SECRET, service_stores.OTLP_KEY, "Wr0ng-Walrus",
 )  # fmt: skip
 WRONG = SECRETS[-1]
 
@@ -36,6 +38,10 @@ class Bed:
     rabbitmq: service_bed.Rabbitmq
     mysql: service_bed.Mysql
     oauth: service_oauth.Oauth
+    mongodb: service_stores.Mongodb
+    kafka: service_stores.Kafka
+    s3: service_stores.S3
+    otlp: service_stores.Otlp
     faults: service_bed.Faults
 
 
@@ -81,15 +87,21 @@ def whole_bed() -> Iterator[Bed]:
         def start(service: Callable[..., object]) -> object:
             return stack.enter_context(service(folder, certificates))  # type: ignore[arg-type]
 
-        slow = [workers.submit(start, each) for each in (service_bed.rabbitmq, service_bed.postgres, service_bed.mysql)]
+        kinds = (service_bed.rabbitmq, service_bed.postgres, service_bed.mysql, service_stores.kafka)
+        slow = [workers.submit(start, each) for each in kinds]
         rest = {
             "redis": start(service_bed.redis),
             "nats": start(service_bed.nats),
+            "mongodb": start(service_stores.mongodb),
+            "s3": start(service_stores.s3),
+            "otlp": start(service_stores.otlp),
             "oauth": stack.enter_context(service_oauth.oauth(certificates)),
             "faults": stack.enter_context(service_bed.faults()),
         }
-        rabbitmq, postgres, mysql = (each.result() for each in slow)
-        yield Bed(certificates=certificates, rabbitmq=rabbitmq, postgres=postgres, mysql=mysql, **rest)  # type: ignore[arg-type]
+        found = {
+            name: each.result() for name, each in zip(("rabbitmq", "postgres", "mysql", "kafka"), slow, strict=True)
+        }
+        yield Bed(certificates=certificates, **found, **rest)  # type: ignore[arg-type]
 
 
 def common_environment(bed: Bed) -> dict[str, str]:
@@ -118,6 +130,43 @@ _redis = _url("REDIS_URL", "rediss", "app", service_bed.REDIS_PASSWORD, "/0")
 _nats = _url("NATS_URL", "tls", "app", service_bed.NATS_PASSWORD, "")
 _rabbitmq = _url("AMQP_URL", "amqps", "app", service_bed.RABBITMQ_PASSWORD, "/%2f")
 _mysql = _url("MYSQL_URL", "mysql", "app", service_bed.MYSQL_PASSWORD, "/orders?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}")
+
+_mongodb = _url("MONGODB_URL", "mongodb", "app", service_stores.MONGODB_PASSWORD, "/orders?tls=true")
+
+
+def _kafka(
+    port: str, *, host: str = "localhost", user: str = "app", secret: str = service_stores.KAFKA_PASSWORD,
+    mechanism: str = "SCRAM-SHA-256", protocol: str = "SASL_SSL", topic: str = service_stores.TOPIC,
+) -> Variables:  # fmt: skip
+    login = {"KAFKA_SASL_USERNAME": user, "KAFKA_SASL_PASSWORD": secret, "KAFKA_SASL_MECHANISM": mechanism}
+    return lambda bed: {
+        "KAFKA_BROKERS": f"{host}:{attrgetter(port)(bed)}",
+        "KAFKA_SECURITY_PROTOCOL": protocol,
+        "KAFKA_TOPIC": topic,
+        **(login if user else {}),
+    }
+
+
+def _s3(
+    port: str, *, host: str = "localhost", scheme: str = "https", key: str = service_stores.S3_KEY,
+    secret: str = service_stores.S3_SECRET, bucket: str = "orders", region: str = "us-east-1",
+) -> Variables:  # fmt: skip
+    keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": region}
+    return lambda bed: {
+        "S3_ENDPOINT": f"{scheme}://{host}:{attrgetter(port)(bed)}",
+        "S3_BUCKET": bucket,
+        **(keys if key else {}),
+    }
+
+
+def _otlp(
+    port: str, *, host: str = "localhost", scheme: str = "https", key: str = service_stores.OTLP_KEY,
+) -> Variables:  # fmt: skip
+    return lambda bed: {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{host}:{attrgetter(port)(bed)}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={quote(key)}" if key else "",
+    }
 
 
 def _orders(
@@ -270,12 +319,107 @@ _API_KEY: list[Row] = [
     ("expired certificate", "tls", _keyed(service_oauth.API_KEY, port="oauth.expired")),
     ("garbage", "protocol", _keyed(service_oauth.API_KEY, port="faults.garbage", scheme="http")),
 ]
+_PLAIN_MONGO = "/orders?authMechanism=SCRAM-SHA-1"
+_MONGODB: list[Row] = [
+    ("good", None, _mongodb("mongodb.tls")),
+    ("good in plain text", None, _mongodb("mongodb.plain", tail="/orders")),
+    ("good plain by sha-1", None, _mongodb("mongodb.plain", tail=_PLAIN_MONGO)),
+    ("unknown host", "dns", _mongodb("mongodb.tls", host="db.invalid")),
+    ("nothing listens", "tcp", _mongodb("faults.closed")),
+    ("never accepts", "tcp", _mongodb("faults.full")),
+    ("silent", "protocol", _mongodb("faults.silent", tail="/orders")),
+    ("silent before tls", "tls", _mongodb("faults.silent")),
+    ("resets", "protocol", _mongodb("faults.resetting", tail="/orders")),
+    ("garbage", "protocol", _mongodb("faults.garbage", tail="/orders")),
+    ("web server there", "protocol", _mongodb("faults.web", tail="/orders")),
+    ("database of another kind", "protocol", _mongodb("postgres.plain", tail="/orders")),
+    ("expired certificate", "tls", _mongodb("mongodb.expired")),
+    ("self signed", "tls", _mongodb("mongodb.self_signed")),
+    ("unknown authority", "tls", _mongodb("mongodb.tls", tail="/orders?tls=true&tlsCAFile={other_ca}")),
+    ("wrong host name", "tls", _mongodb("mongodb.tls", host="127.0.0.1")),
+    ("server has no tls", "tls", _mongodb("mongodb.plain")),
+    ("server wants tls", "protocol", _mongodb("mongodb.tls", tail="/orders")),
+    ("wrong password", "authentication", _mongodb("mongodb.tls", secret=WRONG)),
+    ("unknown user", "authentication", _mongodb("mongodb.tls", user="nobody")),
+    ("no password given", "authentication", _mongodb("mongodb.tls", user="")),
+    ("wrong authSource", "authentication", _mongodb("mongodb.tls", tail="/orders?tls=true&authSource=admin")),
+    ("impossible name of a database", "read", _mongodb("mongodb.tls", tail="/a%24b?tls=true&authSource=orders")),
+]
+_KAFKA: list[Row] = [
+    ("good", None, _kafka("kafka.tls")),
+    ("good by sha-512", None, _kafka("kafka.tls", user="big", mechanism="SCRAM-SHA-512")),
+    ("good without a mechanism", None, _kafka("kafka.tls", user="big", mechanism="")),
+    ("good by PLAIN over tls", None, _kafka("kafka.tls", user="plain", mechanism="PLAIN")),
+    ("good in plain text", None, _kafka("kafka.plain", protocol="SASL_PLAINTEXT")),
+    ("unknown host", "dns", _kafka("kafka.tls", host="broker.invalid")),
+    ("nothing listens", "tcp", _kafka("faults.closed")),
+    ("never accepts", "tcp", _kafka("faults.full")),
+    ("silent", "protocol", _kafka("faults.silent", protocol="SASL_PLAINTEXT")),
+    ("silent before tls", "tls", _kafka("faults.silent")),
+    ("closes", "protocol", _kafka("faults.closing", protocol="SASL_PLAINTEXT")),
+    ("resets", "protocol", _kafka("faults.resetting", protocol="SASL_PLAINTEXT")),
+    ("garbage", "protocol", _kafka("faults.garbage", protocol="SASL_PLAINTEXT")),
+    ("web server there", "protocol", _kafka("faults.web", protocol="SASL_PLAINTEXT")),
+    ("wrong host name", "tls", _kafka("kafka.tls", host="127.0.0.1")),
+    ("server has no tls", "tls", _kafka("kafka.plain")),
+    ("server wants tls", "protocol", _kafka("kafka.tls", protocol="SASL_PLAINTEXT")),
+    ("wrong password", "authentication", _kafka("kafka.tls", secret=WRONG)),
+    ("wrong password by PLAIN", "authentication", _kafka("kafka.tls", user="plain", mechanism="PLAIN", secret=WRONG)),
+    ("unknown user", "authentication", _kafka("kafka.tls", user="nobody")),
+    ("mechanism not offered", "authentication", _kafka("kafka.tls", mechanism="OAUTHBEARER")),
+    ("no password given", "authentication", _kafka("kafka.tls", user="")),
+    ("no such topic", "read", _kafka("kafka.tls", topic="absent")),
+    ("no name of a topic", "read", _kafka("kafka.tls", topic="a b!")),
+    ("sends its clients nowhere", "read", _kafka("kafka.away", protocol="PLAINTEXT", user="")),
+]
+_S3: list[Row] = [
+    ("good", None, _s3("s3.tls")),
+    ("good in plain text", None, _s3("s3.plain", scheme="http")),
+    ("good without a bucket", None, _s3("s3.tls", bucket="")),
+    ("unknown host", "dns", _s3("s3.tls", host="bucket.invalid")),
+    ("nothing listens", "tcp", _s3("faults.closed")),
+    ("never accepts", "tcp", _s3("faults.full")),
+    ("silent", "protocol", _s3("faults.silent", scheme="http")),
+    ("silent before tls", "tls", _s3("faults.silent")),
+    ("resets", "protocol", _s3("faults.resetting", scheme="http")),
+    ("garbage", "protocol", _s3("faults.garbage", scheme="http")),
+    ("web server there", "protocol", _s3("faults.web", scheme="http")),
+    ("expired certificate", "tls", _s3("s3.expired")),
+    ("self signed", "tls", _s3("s3.self_signed")),
+    ("wrong host name", "tls", _s3("s3.tls", host="127.0.0.1")),
+    ("server has no tls", "tls", _s3("s3.plain")),
+    ("wrong secret key", "authentication", _s3("s3.tls", secret=WRONG)),
+    ("unknown access key", "authentication", _s3("s3.tls", key="AKIDNOBODY")),
+    ("wrong region", "authentication", _s3("s3.tls", region="eu-north-7")),
+    ("no keys given", "authentication", _s3("s3.tls", key="")),
+    ("no such bucket", "read", _s3("s3.tls", bucket="absent")),
+]
+_OTLP: list[Row] = [
+    ("good", None, _otlp("otlp.tls")),
+    ("good in plain text", None, _otlp("otlp.plain", scheme="http")),
+    ("unknown host", "dns", _otlp("otlp.tls", host="collector.invalid")),
+    ("nothing listens", "tcp", _otlp("faults.closed")),
+    ("silent", "protocol", _otlp("faults.silent", scheme="http")),
+    ("resets", "protocol", _otlp("faults.resetting", scheme="http")),
+    ("garbage", "protocol", _otlp("faults.garbage", scheme="http")),
+    ("web server there", "protocol", _otlp("faults.web", scheme="http")),
+    ("expired certificate", "tls", _otlp("otlp.expired")),
+    ("wrong host name", "tls", _otlp("otlp.tls", host="127.0.0.1")),
+    ("server has no tls", "tls", _otlp("otlp.plain")),
+    ("wrong key", "authentication", _otlp("otlp.tls", key=WRONG)),
+    ("no key given", "authentication", _otlp("otlp.tls", key="")),
+    ("takes no traces", "read", _otlp("otlp.other", scheme="http")),
+]
 _TABLES = {
     "postgres": ("DATABASE_URL", "password", _POSTGRES),
     "redis": ("REDIS_URL", "password", _REDIS),
     "nats": ("NATS_URL", "password", _NATS),
     "rabbitmq": ("AMQP_URL", "password", _RABBITMQ),
     "mysql": ("MYSQL_URL", "password", _MYSQL),
+    "mongodb": ("MONGODB_URL", "password", _MONGODB),
+    "kafka": ("KAFKA_BROKERS", "password", _KAFKA),
+    "s3": ("S3_ENDPOINT", "password", _S3),
+    "otlp": ("OTEL_EXPORTER_OTLP_ENDPOINT", "api-key", _OTLP),
     "oauth2": ("ORDERS_API_URL", "oauth2", _OAUTH),
     "api key": ("PAYMENTS_API_URL", "api-key", _API_KEY),
 }

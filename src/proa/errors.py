@@ -308,6 +308,14 @@ class DebugMissing(Missing):
     remedy = "ship with `build.debug: true` (the default), and publish with the records beside the image"
 
 
+class JobFailed(Missing):
+    """A Job in the cluster brought no answer."""
+
+    code = "PROA314"
+    meaning = "The Job that `proa preflight --in-cluster` made did not start, did not end in time, or gave no answer."
+    remedy = "look at the namespace's events: kubectl get events"
+
+
 class StoreDamaged(Missing):
     """The local store holds a blob that does not match its digest."""
 

@@ -89,6 +89,8 @@ PLAIN = [
     "nats://a:b@127.0.0.1:PORT",
     "smtp://a:b@127.0.0.1:PORT",
     "http://127.0.0.1:PORT/",
+    "mongodb://a:b@127.0.0.1:PORT/x",
+    "kafka://a:b@127.0.0.1:PORT",
 ]
 
 

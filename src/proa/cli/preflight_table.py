@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -14,8 +15,8 @@ from proa.records.preflight import Contact, Preflight
 _HEAD = ("service", "address", "reachable", "authentication", "latency")
 
 
-def encoded(record: Preflight) -> bytes:
-    """Return the record as indented JSON."""
+def encoded(record: Preflight | dict[str, Any]) -> bytes:
+    """Return a record or a manifest as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 

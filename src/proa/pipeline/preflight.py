@@ -13,6 +13,7 @@ from proa.errors import ServiceMissing, WrongUsage
 from proa.outside.configuration import load_configuration
 from proa.outside.contact.target import Target
 from proa.outside.contact.visit import contact
+from proa.outside.kubectl import Cluster, place_of, variables_of
 from proa.outside.variables import folder_variables, read_env, with_files
 from proa.preflight.settings import laid_over
 from proa.preflight.variables import services_in
@@ -29,6 +30,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     environment: str = ""
     env_files: tuple[Path, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """NAMESPACE/NAME of secrets of the cluster; what they hold wins over everything else."""
+    config_maps: tuple[str, ...] = ()
     ca: str = ""
     timeout_s: float = 5.0
     wait_s: float = 0.0
@@ -36,14 +40,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     optional: tuple[str, ...] = ()
 
 
-def targets(asked: Asked, *, environ: Mapping[str, str]) -> tuple[tuple[Target, ...], dict[str, str]]:
-    """Return the services to contact, and the values they were found in. Raises WrongUsage, WrongConfiguration."""
+def targets(
+    asked: Asked, *, environ: Mapping[str, str], cluster: Cluster | None = None
+) -> tuple[tuple[Target, ...], dict[str, str]]:
+    """Return the services to contact, and the values they were found in.
+
+    Raises WrongUsage, WrongConfiguration, and what a cluster raises where secrets are named.
+    """
     if not asked.folder.is_dir():
         raise WrongUsage(f"{asked.folder} is no folder")
     values = folder_variables(asked.folder, asked.environment)
     for file in asked.env_files:
         values |= read_env(file)
-    values = with_files(values | dict(environ), asked.folder)
+    values = with_files(values | dict(environ) | _held(asked, cluster or Cluster(environ=environ)), asked.folder)
     settings = load_configuration(asked.folder, environ=environ).configuration.services
     found = laid_over(services_in(values, optional=frozenset(asked.optional)), settings, values)
     if unknown := sorted({*asked.only, *asked.optional} - {one.service.name for one in found}):
@@ -53,6 +62,16 @@ def targets(asked: Asked, *, environ: Mapping[str, str]) -> tuple[tuple[Target, 
     if len(found) > _MOST_SERVICES:
         raise WrongUsage(f"{len(found)} services are named, and at most {_MOST_SERVICES} are contacted; use --only")
     return tuple(_trusting(one, asked.ca) for one in found), values
+
+
+def _held(asked: Asked, cluster: Cluster) -> dict[str, str]:
+    """Return what the named secrets and config maps hold; a secret wins over a config map."""
+    found: dict[str, str] = {}
+    for one in asked.config_maps:
+        found |= variables_of(cluster, "configmaps", *place_of(one, flag="--config-map"))
+    for one in asked.secrets:
+        found |= variables_of(cluster, "secrets", *place_of(one, flag="--secret"))
+    return found
 
 
 def _names(found: tuple[Target, ...]) -> list[str]:
@@ -69,14 +88,15 @@ def preflight(
     *,
     environ: Mapping[str, str],
     progress: Callable[[str], None],
+    cluster: Cluster | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Preflight:
     """Contact every service, those that failed again until ``wait_s`` is over.
 
-    Raises WrongUsage, WrongConfiguration.
+    Raises WrongUsage, WrongConfiguration, and what kubectl raises where secrets of a cluster are named.
     """
-    found, values = targets(asked, environ=environ)
+    found, values = targets(asked, environ=environ, cluster=cluster)
     began, pause_s = clock(), 0.25
     progress(f"contacting {len(found)} services")
     contacts = _all(found, asked, values, attempts=1)

@@ -45,6 +45,7 @@ PORTS: dict[ServiceKind, int] = {
     "http": 80,
     "oauth2": 443,
     "otlp": 4318,
+    "s3": 9000,
 }
 _URL = re.compile(r"(?:jdbc:)?([a-zA-Z][a-zA-Z0-9+.-]{1,30})://(\S+)", re.DOTALL)
 _GO_DSN = re.compile(r"(?:([^:@/]*)(?::(.*))?@)?tcp\(([^)]*)\)/([^?]*)(?:\?(.*))?", re.DOTALL)
@@ -153,14 +154,19 @@ def _from_url(name: str, scheme: str, value: str, kind: ServiceKind | None, *, i
         user, password = "", user
     user, password = query.get("user", user), query.get("password", password)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    is_name = known in ("postgres", "mysql", "redis", "mongodb", "rabbitmq")
+    is_name = known in ("postgres", "mysql", "redis", "mongodb", "rabbitmq", "kafka")
+    if known == "mongodb":
+        query = _of_mongodb(query)
     default: TlsMode = "verify-full" if is_tls else "prefer" if known in ("postgres", "mysql") else "off"
     return checked(
         Target(
             service=service,
             host=host,
             port=port,
-            tls=tls_of(query, default) if not is_tls else "verify-full",
+            tls=tls_of(query, default) if not is_tls or scheme == "mongodb+srv" else "verify-full",
+            is_srv=scheme == "mongodb+srv",
+            auth_source=query.get("authsource", "") if known == "mongodb" else "",
+            mechanism=query.get("authmechanism", "").upper() if known == "mongodb" else "",
             starts_tls=scheme == "smtp" and "starttls" in query,
             ca=query.get("sslrootcert", query.get("ssl-ca", "")).replace("system", ""),
             client_certificate=query.get("sslcert", ""),
@@ -172,6 +178,19 @@ def _from_url(name: str, scheme: str, value: str, kind: ServiceKind | None, *, i
             others=tuple(Secret(text) for key, text in pairs if _is_secret(key) and text),
         )
     )
+
+
+def _of_mongodb(query: Mapping[str, str]) -> dict[str, str]:
+    """Return MongoDB's parameters with those of TLS under the names the others have."""
+    words = dict(query)
+    is_careless = "true" in (query.get(key) for key in ("tlsinsecure", "tlsallowinvalidcertificates"))
+    names = query.get("tlsallowinvalidhostnames") == "true"
+    tls = query.get("tls", query.get("ssl", ""))
+    if tls != "false" and (is_careless or names):
+        words["tls"] = "require" if is_careless else "verify-ca"
+    words["sslrootcert"] = query.get("tlscafile", "")
+    words["sslcert"] = query.get("tlscertificatekeyfile", "")
+    return words
 
 
 def _path(path: str) -> str:
@@ -195,7 +214,10 @@ def _split_authority(rest: str) -> tuple[str, str, str]:
 
 
 def _is_secret(key: str) -> bool:
-    return re.search(r"pass|secret|token|key|sig|auth|credential|code", key, re.IGNORECASE) is not None
+    return (
+        re.search(r"pass|secret|token|key(?!file)|sig|auth(?!source|mechanism)|credential|code", key, re.IGNORECASE)
+        is not None
+    )
 
 
 def _from_go(name: str, match: re.Match[str], *, is_required: bool) -> Target:

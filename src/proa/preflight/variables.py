@@ -9,6 +9,7 @@ import msgspec
 
 from proa.outside.contact.target import Secret, Target
 from proa.preflight.addresses import addressed, checked, target_of, tls_of
+from proa.preflight.ways_in import into_kafka, into_mongodb, into_otlp, into_s3
 from proa.records.preflight import ServiceKind
 
 _WORDS: dict[str, ServiceKind] = {
@@ -28,6 +29,8 @@ _WORDS: dict[str, ServiceKind] = {
     "SMTP": "smtp",
     "MAIL": "smtp",
     "EMAIL": "smtp",
+    "S3": "s3",
+    "MINIO": "s3",
 }
 _PORT_KINDS: dict[str, ServiceKind] = {
     "5432": "postgres",
@@ -47,6 +50,8 @@ _OWN = re.compile(
 _TOOLS = re.compile(
     r"(PIP|NPM|UV|CARGO|RUSTUP|CONDA|GIT|GITHUB|CI|BUILDKITE|HOMEBREW|KUBERNETES|LC|XDG|DBUS|DOCKER)_.*"
 )
+_OTLP = re.compile(r"(.+_)?OTEL_.*_ENDPOINT")
+_S3 = re.compile(r"(.+_)?(AWS_ENDPOINT_URL(_S3)?|(S3|MINIO)_(ENDPOINT|URL|ENDPOINT_URL))")
 _BOUND = frozenset({"", "0.0.0.0", "::", "[::]", "*"})  # noqa: S104 (told from, not bound to)
 
 
@@ -68,9 +73,9 @@ def _found(values: Mapping[str, str]) -> Iterator[Target]:
         kind: ServiceKind | None = None
         if name.endswith(("TOKEN_URL", "TOKEN_ENDPOINT")):
             kind = "oauth2"
-        elif name.startswith("OTEL_") and name.endswith("_ENDPOINT"):
+        elif _OTLP.fullmatch(name):
             kind = "otlp"
-        elif name.startswith("AWS_ENDPOINT_URL") or re.match(r"(S3|MINIO)_(ENDPOINT|URL)", name):
+        elif _S3.fullmatch(name):
             kind = "s3"
         target = target_of(name, value, kind=kind)
         if target is not None:
@@ -82,7 +87,9 @@ def _found(values: Mapping[str, str]) -> Iterator[Target]:
 def _grouped(values: Mapping[str, str], covered: set[str]) -> Iterator[Target]:
     """Yield what is named by a host or a list of brokers."""
     for name, value in sorted(values.items()):
-        match = re.fullmatch(r"(PG|(?:.+_))(HOST|HOSTNAME|ADDR|ADDRESS|SERVER|BROKERS|BOOTSTRAP_SERVERS|SERVERS)", name)
+        match = re.fullmatch(
+            r"(PG|(?:.+_))(HOST|HOSTNAME|ADDR|ADDRESS|ENDPOINT|SERVER|BROKERS|BOOTSTRAP_SERVERS|SERVERS)", name
+        )
         if match is None or value.strip() in _BOUND or "://" in value or _TOOLS.fullmatch(name):
             continue
         stem = match[1].rstrip("_")
@@ -118,6 +125,10 @@ def completed(target: Target, values: Mapping[str, str]) -> Target:
     kind = target.service.kind
     if kind == "oauth2":
         return _client(target, get)
+    if kind == "otlp":
+        return checked(into_otlp(target, values))
+    if kind == "s3":
+        return checked(into_s3(target, values))
     if kind == "http":
         return _with_token_endpoint(_keyed(target, get), values, stems)
     user = target.user or get("USER", "USERNAME", "LOGIN")
@@ -125,19 +136,21 @@ def completed(target: Target, values: Mapping[str, str]) -> Target:
     words = {"sslmode": text} if (text := get("SSLMODE", "SSL_MODE", "TLS", "SSL")) else {}
     ca = target.ca or get("SSLROOTCERT", "SSL_ROOT_CERT", "CA_FILE")
     mode = tls_of(words | {"sslrootcert": ca}, "prefer" if kind in ("postgres", "mysql") else "off")
-    return checked(
-        msgspec.structs.replace(
-            target,
-            user=user,
-            password=password,
-            token=target.token or Secret(get("TOKEN")) if kind == "nats" else target.token,
-            database=target.database
-            or (get("DATABASE", "NAME", "DBNAME", "DB") if kind in ("postgres", "mysql") else ""),
-            tls=mode if words else target.tls,
-            ca=ca,
-            starts_tls=target.starts_tls or (kind == "smtp" and target.port == 587),
-        )
+    found = msgspec.structs.replace(
+        target,
+        user=user,
+        password=password,
+        token=target.token or Secret(get("TOKEN")) if kind == "nats" else target.token,
+        database=target.database or (get("DATABASE", "NAME", "DBNAME", "DB") if kind in ("postgres", "mysql") else ""),
+        tls=mode if words else target.tls,
+        ca=ca,
+        starts_tls=target.starts_tls or (kind == "smtp" and target.port == 587),
     )
+    if kind == "kafka":
+        found = into_kafka(found, get)
+    elif kind == "mongodb":
+        found = into_mongodb(found, get)
+    return checked(found)
 
 
 def _keyed(target: Target, get: Callable[..., str]) -> Target:

@@ -7,9 +7,12 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
+import msgspec
+
+from proa.outside.contact import srv
 from proa.outside.contact.target import Fault, Target
 from proa.records.preflight import FailedLayer
 
@@ -17,13 +20,22 @@ _MOST_BYTES = 1 << 20
 """What a service may say before it is told to be garbage."""
 
 Clock = Callable[[], float]
+Now = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return what this machine takes for the time."""
+    return datetime.now(UTC)
 
 
 class Journey:
     """One contact under way: which layer it is in, since when, and the socket as it stands."""
 
-    def __init__(self, target: Target, *, timeout_s: float, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, target: Target, *, timeout_s: float, environ: Mapping[str, str], clock: Clock, now: Now = utc_now
+    ) -> None:
         self.target = target
+        self.now = now
         self.environ = environ
         self.timeout_s = timeout_s
         self.clock = clock
@@ -92,7 +104,7 @@ class Journey:
         """Return the next ``size`` bytes. Raises Fault."""
         if size > _MOST_BYTES:
             raise self.fault("the answer is not of this protocol")
-        data = b""
+        data, self.buffer = self.buffer, b""
         while len(data) < size:
             data += self.more()
         data, self.buffer = data[:size], data[size:]
@@ -132,8 +144,35 @@ class Journey:
             with contextlib.suppress(OSError):
                 self.socket.close()
 
+    def beside(self, target: Target) -> Journey:
+        """Return another contact with the same end of time, not yet connected."""
+        another = Journey(target, timeout_s=self.timeout_s, environ=self.environ, clock=self.clock, now=self.now)
+        another.deadline = self.deadline
+        return another
+
+    def onward(self, target: Target) -> Journey:
+        """Return another contact with the same end of time, in the layer this one is in. Raises Fault."""
+        another = self.beside(target)
+        another.connect()
+        if target.tls != "off":
+            another.encrypt()
+        another.enter(self.layer)
+        return another
+
+    def again(self) -> None:
+        """Connect once more, up to the layer it is in. Raises Fault."""
+        layer, self.buffer = self.layer, b""
+        self.close()
+        self.enter("dns")
+        self.connect()
+        if self.target.tls != "off":
+            self.encrypt()
+        self.enter(layer)
+
     def connect(self) -> None:
         """Resolve the name and connect to one of its addresses. Raises Fault."""
+        if self.target.is_srv:
+            self.target = _located(self)
         addresses = _resolve(self)
         self.enter("tcp")
         errors: list[str] = []
@@ -160,11 +199,13 @@ class Journey:
                 return
         raise self.fault("; ".join(dict.fromkeys(errors)))
 
-    def encrypt(self) -> None:
+    def encrypt(self, protocols: Sequence[str] = ()) -> None:
         """Turn the connection to TLS, and check what the target's mode says. Raises Fault."""
         if self.layer != "tls":
             self.enter("tls")
         context = _context(self.target, self.environ)
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         # Reading the authorities is our own time, not the service's.
         self.own_s += self.clock() - self.since
         self.since = self.clock()
@@ -201,6 +242,17 @@ def _resolve(journey: Journey) -> list[tuple[socket.AddressFamily, tuple[str, in
         reason = found.strerror if isinstance(found, OSError) else "it is not a host name"
         raise journey.fault(f"{host} is not found: {reason}")
     return list(dict.fromkeys((entry[0], entry[4]) for entry in found))
+
+
+def _located(journey: Journey) -> Target:
+    """Return the target at the place that SRV records name, with the options beside them. Raises Fault."""
+    target = journey.target
+    try:
+        found = srv.locate(target.host, timeout_s=journey.left_s())
+    except LookupError as error:
+        raise journey.fault(str(error), "ask whether this network's resolver knows the name") from None
+    source = target.auth_source or found.options.get("authsource", "")
+    return msgspec.structs.replace(target, host=found.host, port=found.port, auth_source=source, is_srv=False)
 
 
 def _context(target: Target, environ: Mapping[str, str]) -> ssl.SSLContext:

@@ -62,7 +62,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where a bearer token is fetched with the client's secret."""
     scope: str = ""
     database: str = ""
-    """Database, virtual host or bucket."""
+    """Database, virtual host, bucket or topic."""
+    auth_source: str = ""
+    """The database in which MongoDB keeps the user."""
+    mechanism: str = ""
+    """Of SASL, where the settings choose one; of OTLP: ``grpc`` or ``http``."""
+    headers: dict[str, Secret] = {}
+    """What is sent along to an OTLP collector; keys of the service are in it."""
+    region: str = ""
+    is_srv: bool = False
+    """Host and port are asked of the resolver's SRV records."""
     path: Secret = Secret("/")
     """Of an http address, with its query; it may hold secrets and is not shown."""
     others: tuple[Secret, ...] = ()
@@ -72,14 +81,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that may not be shown."""
-        held = (self.password, self.token, self.api_key, self.client_secret, *self.others)
+        held = (self.password, self.token, self.api_key, self.client_secret, *self.others, *self.headers.values())
         return held + (self.token_target.secrets() if self.token_target else ())
 
     def authentication(self) -> Authentication:
         """Return how it would let us in, as far as its settings say."""
         if self.service.kind == "oauth2" or self.token_target is not None:
             return "oauth2"
-        if self.api_key:
+        if self.api_key or self.headers:
             return "api-key"
         if self.token:
             return "token"

@@ -8,8 +8,21 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from proa.outside.contact import amqp, http, mysql, nats, postgres, redis, remedies, smtp
-from proa.outside.contact.link import Clock, Journey
+from proa.outside.contact import (
+    amqp,
+    http,
+    kafka,
+    mongodb,
+    mysql,
+    nats,
+    otlp,
+    postgres,
+    redis,
+    remedies,
+    s3,
+    smtp,
+)
+from proa.outside.contact.link import Clock, Journey, Now, utc_now
 from proa.outside.contact.target import Fault, Secret, Target, masked
 from proa.records.preflight import Contact, ServiceKind
 
@@ -21,17 +34,26 @@ _VISITS: dict[ServiceKind, Callable[[Journey], None]] = {
     "nats": nats.visit,
     "http": http.visit,
     "oauth2": http.visit_token,
-    "otlp": http.visit_otlp,
+    "otlp": otlp.visit,
     "smtp": smtp.visit,
+    "mongodb": mongodb.visit,
+    "kafka": kafka.visit,
+    "s3": s3.visit,
 }
 _JUDGES_ITSELF = frozenset({"http"})
 
 
 def contact(
-    target: Target, *, timeout_s: float, environ: Mapping[str, str], clock: Clock = time.monotonic, attempts: int = 1
+    target: Target,
+    *,
+    timeout_s: float,
+    environ: Mapping[str, str],
+    clock: Clock = time.monotonic,
+    now: Now = utc_now,
+    attempts: int = 1,
 ) -> Contact:
     """Return how far it went; takes no longer than twice ``timeout_s``, and raises for no fault of the service."""
-    journey = Journey(target, timeout_s=timeout_s, environ=environ, clock=clock)
+    journey = Journey(target, timeout_s=timeout_s, environ=environ, clock=clock, now=now)
     began = clock()
     try:
         fault = _went(journey)
@@ -85,7 +107,7 @@ def _let_in(record: Contact, journey: Journey) -> Contact:
     """Return the record with what was shown of authentication: an answer that pleases anybody shows nothing."""
     target = journey.target
     if target.service.kind not in _VISITS:
-        words = "it listens; whether it lets us in was not asked" + ("" if target.service.kind == "tcp" else _UNSPOKEN)
+        words = "it listens; whether it lets us in was not asked"
         return msgspec.structs.replace(record, message=words, authentication="unknown")
     if journey.asked_for_nothing:
         asked = record.authentication != "none"
@@ -98,9 +120,6 @@ def _let_in(record: Contact, journey: Journey) -> Contact:
     return msgspec.structs.replace(record, message="it lets in wrong credentials too: this proves nothing")
 
 
-_UNSPOKEN = " (its protocol is not spoken here)"
-
-
 def _is_refused(journey: Journey) -> bool:
     """Whether the service turns away a secret that nobody gave out: one wrong login in its log."""
     target, wrong = journey.target, Secret(secrets.token_urlsafe(24))
@@ -109,9 +128,12 @@ def _is_refused(journey: Journey) -> bool:
         password=wrong if target.password or target.user else Secret(),
         token=wrong if target.token else Secret(),
         client_secret=wrong if target.client_secret else Secret(),
-        user="" if target.token else target.user,
+        headers=dict.fromkeys(target.headers, wrong),
+        user="" if target.token and target.service.kind == "nats" else target.user,
     )
-    another = Journey(impostor, timeout_s=journey.timeout_s, environ=journey.environ, clock=journey.clock)
+    another = Journey(
+        impostor, timeout_s=journey.timeout_s, environ=journey.environ, clock=journey.clock, now=journey.now
+    )
     try:
         fault = _went(another)
     finally:
