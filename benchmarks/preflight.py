@@ -1,8 +1,8 @@
 """Claim: `proa preflight` blames the right layer of every service, good or broken; the article's example takes ≤ 5 s.
 
-The services are those of the tests: PostgreSQL, Redis, NATS, RabbitMQ, MariaDB and OAuth2 over HTTPS, started here.
-What each case is, and which layer is to be blamed, stands in tests/service_cases.py. Needs `make develop` and the
-Debian packages of .ci/run.
+The services are those of the tests: PostgreSQL, Redis, NATS, RabbitMQ, MariaDB, FerretDB (MongoDB's protocol), Kafka,
+versitygw (S3), grpcio (OTLP) and OAuth2 over HTTPS, started here. What each case is, and which layer is to be blamed,
+stands in tests/service_cases.py. Needs `make develop`, the Debian packages of .ci/run and tests/service_tools.py.
 """
 
 from __future__ import annotations
