@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proa.analyze.contract.go import read_go
+from proa.analyze.contract.go_source import place_of
 from proa.analyze.files import Sources
 from proa.analyze.syntax import File, arguments, called_name, enclosing_declaration, qualified_name, text_of
 from proa.analyze.texts import HOLE, Values
+from proa.records.contract import Variable
 from proa.records.evidence import Evidence
 from proa.records.project import EnvironmentVariable, Facts, Main, Package, Port, Route
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_READS = (
-    "Getenv",
-    "LookupEnv",
-    "ExpandEnv",
-    "BindEnv",
-    "MustBindEnv",
-    "Envar",
-    "EnvVars",
-    "Env",
-    "OverrideDefaultFromEnvar",
-)
 _LISTENS = ("ListenAndServe", "ListenAndServeTLS", "Listen", "Run", "RunTLS", "Start", "StartTLS", "Serve")
 _FLAGS = ("Int", "IntVar", "IntP", "IntVarP", "Uint", "UintVar", "String", "StringVar", "StringP", "StringVarP")
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -43,15 +34,11 @@ _HEALTH = re.compile(
 """Names of health routes: Kubernetes' own, Spring's, Prometheus' and those often seen (collected by hand)."""
 _ADDRESS = re.compile(r"(?:tcp://)?([A-Za-z0-9.*-]*|\[[0-9a-fA-F:]*\]):([0-9]{1,5})")
 _WORDS = re.compile(
-    rb"\b(?:"
-    + "|".join([*_READS, *_LISTENS, *_FLAGS, *_ROUTES, *_METHODS, "AddFlags"]).encode()
-    + rb")(?:\[[^\]]*\])?\("
+    rb"\b(?:" + "|".join([*_LISTENS, *_FLAGS, *_ROUTES, *_METHODS, "AddFlags"]).encode() + rb")(?:\[[^\]]*\])?\("
 )
 _SERVER = re.compile(rb"\bAddr:")
-_TAG = re.compile(rb"\b(?:env|envconfig):\"")
 _STEPS = 60
 """How far a value is followed: a few files (arbitrary; keeps 300 files below 0.3 s)."""
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LITERAL_ADDRESS = re.compile(rb'"(?:0\.0\.0\.0|localhost|127\.0\.0\.1|\[::\])?:[0-9]{2,5}"')
 
 
@@ -59,13 +46,23 @@ def read_facts(main: Main, packages: Sequence[Package]) -> Facts:
     """Return what the program's own source says; empty where it says nothing literal."""
     sources = Sources(packages, main=main.import_path, steps=_STEPS)
     reader = _Reader(sources, main)
-    for file in reader.files(_WORDS, _SERVER, _TAG):
+    contract = read_go(sources, main)
+    for file in reader.files(_WORDS, _SERVER):
         reader.read(file)
+    read = [variable for variable in contract.variables if variable.kind == "environment"]
+    for variable in read:
+        reader.read_variable(variable)
     if not reader.ports:
         # Nothing is listened on by a literal address, but one is mentioned: a dependency's flag default.
         reader.read_addresses()
     return Facts(
-        environment=tuple(sorted(reader.environment.values(), key=lambda found: found.name)),
+        environment=tuple(
+            EnvironmentVariable(name=variable.name, default=variable.default, evidence=variable.where[0])
+            for variable in read
+            if not variable.name.endswith("*")
+        ),
+        variables=contract.variables,
+        findings=contract.findings,
         ports=tuple(sorted(reader.ports.values(), key=lambda found: found.number)),
         routes=tuple(sorted(reader.routes.values(), key=lambda found: (found.path, found.method))),
     )
@@ -77,11 +74,9 @@ class _Reader:
     def __init__(self, sources: Sources, main: Main) -> None:
         self.sources = sources
         self.main = main
-        self.environment: dict[str, EnvironmentVariable] = {}
         self.ports: dict[int, Port] = {}
         self.routes: dict[tuple[str, str], Route] = {}
         self._handlers: dict[str, Callable[[File, Node], None]] = {
-            **dict.fromkeys(_READS, self._variable),
             **dict.fromkeys(_LISTENS, self._listening),
             **dict.fromkeys(_FLAGS, self._flag),
             **dict.fromkeys((*_ROUTES, *_METHODS), self._route),
@@ -106,8 +101,6 @@ class _Reader:
                 handler(file, call)
         for element in file.around(_SERVER, "keyed_element"):
             self._server(file, element)
-        for field in file.around(_TAG, "field_declaration"):
-            self._tag(file, field)
 
     def read_addresses(self) -> None:
         """Gather the literals that look like an address to listen on, wherever they stand."""
@@ -115,93 +108,15 @@ class _Reader:
             for node in file.around(_LITERAL_ADDRESS, "interpreted_string_literal"):
                 self._add_ports(self.sources.values(node, file), file, node)
 
-    # Variables
-
-    def _variable(self, file: File, call: Node) -> None:
-        name, given = called_name(call), arguments(call)
-        if not given:
-            return
-        if name in ("Getenv", "LookupEnv"):
-            if qualified_name(call, file) in (f"os.{name}", f"syscall.{name}"):
-                self._read_variable(file, call, given[0])
-        elif name == "ExpandEnv":
-            for text in self._values(given[0], file):
-                for found in re.finditer(r"\$\{?([A-Za-z_]\w*)", text):
-                    self._add_variable(found[1], "", file, call)
-        elif name in ("BindEnv", "MustBindEnv"):
-            for node in given[1:]:
-                self._add_variables(self._values(node, file), "", file, call)
-        elif qualified_name(call, file) == name or name == "EnvVars":
-            # kingpin's .Envar("X"), cli.EnvVars("X")
-            for node in given:
-                self._add_variables(self._values(node, file), "", file, call)
-
-    def _read_variable(self, file: File, call: Node, node: Node) -> None:
-        function = enclosing_declaration(call)
-        place = _parameter(function, text_of(node)) if function is not None else -1
-        if function is None or place < 0:
-            self._add_variables(self._values(node, file), self._default(file, call), file, call)
-            return
-        # A function of the program's own that reads any variable: each of its calls names one.
-        name = text_of(function.child_by_field_name("name"))
-        for other in self.sources.files(self.sources.local, name + "("):
-            for outer in other.around(re.compile(rb"\b" + name.encode() + rb"\("), "call_expression"):
-                given = arguments(outer)
-                if called_name(outer) == name and place < len(given):
-                    rest = [argument for index, argument in enumerate(given) if index != place]
-                    default = self._first(rest[-1], other) if rest else ""
-                    self._add_variables(self._values(given[place], other), default, other, outer)
-
-    def _default(self, file: File, call: Node) -> str:
-        """Return the literal that takes the place of an empty variable, where the source says so."""
-        outer = call.parent.parent if call.parent is not None else None
-        if outer is not None and outer.type == "call_expression" and qualified_name(outer, file) == "cmp.Or":
-            return self._first(arguments(outer)[-1], file)
-        declared = outer if outer is not None and outer.type == "short_var_declaration" else None
-        if declared is None:
-            return ""
-        left = declared.child_by_field_name("left")
-        name = text_of(left.named_children[0]) if left is not None and left.named_children else ""
-        following = declared.next_named_sibling
-        if following is not None and following.type == "if_statement":
-            condition = text_of(following.child_by_field_name("condition"))
-            if condition in (f'{name} == ""', "!ok", f"len({name}) == 0"):
-                return self._assigned(following, name, file)
-        return ""
-
-    def _assigned(self, statement: Node, name: str, file: File) -> str:
-        waiting = [statement]
-        while waiting:
-            node = waiting.pop()
-            if node.type == "assignment_statement" and text_of(node.child_by_field_name("left")) == name:
-                right = node.child_by_field_name("right")
-                return self._first(right.named_children[0], file) if right is not None else ""
-            waiting.extend(node.named_children)
-        return ""
-
-    def _tag(self, file: File, field: Node) -> None:
-        tag = text_of(field.child_by_field_name("tag")).strip("`")
-        found = re.search(r'\b(?:env|envconfig):"([^",]+)', tag)
-        default = re.search(r'\b(?:envDefault|env-default|default):"([^"]*)"', tag)
-        if found is not None:
-            self._add_variable(found[1], default[1] if default else "", file, field)
-
-    def _add_variables(self, names: Values, default: str, file: File, node: Node) -> None:
-        for name in sorted(names):
-            self._add_variable(name, default, file, node)
-
-    def _add_variable(self, name: str, default: str, file: File, node: Node) -> None:
-        if not _VARIABLE.fullmatch(name):
-            return
-        known = self.environment.get(name)
-        if known is None or (default and not known.default):
-            self.environment[name] = EnvironmentVariable(
-                name=name, default=default, evidence=self._evidence(name, file, node)
-            )
-        if name.endswith("PORT") and default.isdigit():
-            self._add_port(int(default), "", file, node)
-        elif name.endswith(("PORT", "ADDR", "ADDRESS", "LISTEN")):
-            self._add_ports(frozenset({default}), file, node)
+    def read_variable(self, variable: Variable) -> None:
+        """Gather the port that a variable's default says."""
+        default, where = variable.default, variable.where[0]
+        if variable.name.endswith("PORT") and default.isdigit():
+            self._add_port_at(int(default), "", where)
+        elif variable.name.endswith(("PORT", "ADDR", "ADDRESS", "LISTEN")):
+            found = _ADDRESS.fullmatch(default)
+            if found is not None:
+                self._add_port_at(int(found[2]), default, where)
 
     # Ports
 
@@ -236,8 +151,10 @@ class _Reader:
                 self._add_port(int(found[2]), text, file, node)
 
     def _add_port(self, number: int, address: str, file: File, node: Node) -> None:
+        self._add_port_at(number, address, self._evidence(address or str(number), file, node))
+
+    def _add_port_at(self, number: int, address: str, evidence: Evidence) -> None:
         if 0 < number < 65536 and number not in self.ports:
-            evidence = self._evidence(address or str(number), file, node)
             self.ports[number] = Port(number=number, address=address, evidence=evidence)
 
     # Routes
@@ -298,19 +215,9 @@ class _Reader:
         return Evidence(
             package=file.package.import_path,
             symbol=symbol,
-            file=_place(file, self.main),
+            file=place_of(file, self.main),
             line=node.start_point[0] + 1,
         )
-
-
-def _place(file: File, main: Main) -> str:
-    directory = Path(file.package.directory)
-    root = Path(main.module_directory or main.directory)
-    if not file.package.module_version and directory.is_relative_to(root):
-        return (directory.relative_to(root) / file.name).as_posix()
-    inner = file.package.import_path.removeprefix(file.package.module).strip("/")
-    module = "@".join(part for part in (file.package.module, file.package.module_version) if part)
-    return "/".join(part for part in (module, inner, file.name) if part)
 
 
 def _split_pattern(text: str) -> tuple[str, str]:
@@ -352,13 +259,3 @@ def _group_of(receiver: Node | None) -> Node | None:
                     return made
         waiting.extend(node.named_children)
     return None
-
-
-def _parameter(function: Node, name: str) -> int:
-    declared = function.child_by_field_name("parameters")
-    names = [
-        text_of(child)
-        for node in (declared.named_children if declared is not None else ())
-        for child in node.children_by_field_name("name")
-    ]
-    return names.index(name) if name in names else -1

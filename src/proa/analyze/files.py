@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -85,9 +85,12 @@ class Sources:
                 if any(word in data for word in words) and (file := self.file(package, name)) is not None:
                     yield file
 
-    def values(self, node: Node | None, file: File) -> Values:
-        """Return every text an expression can have, with HOLE for what is not known."""
-        return self._evaluation.values(node, file)
+    def values(self, node: Node | None, file: File, bound: Mapping[str, Values] | None = None) -> Values:
+        """Return every text an expression can have, with HOLE for what is not known.
+
+        ``bound`` is what the parameters of the function around it are known to be.
+        """
+        return self._evaluation.values(node, file, bound)
 
 
 def _make_room(kept: dict[tuple[str, str], _Kept], most: int) -> None:

@@ -95,17 +95,23 @@ class File:
 
 def called_name(call: Node) -> str:
     """Return the last name of what is called: ``Get`` of ``http.Get(…)`` and of ``client.Get(…)``."""
-    function = call.child_by_field_name("function")
-    while function is not None and function.type in ("parenthesized_expression", "index_expression", "generic_type"):
-        function = function.named_children[0] if function.named_children else None
+    function = _called(call)
     if function is None:
         return ""
     return field_text(function, "field") if function.type == "selector_expression" else text_of(function)
 
 
+def _called(call: Node) -> Node | None:
+    """Return the function of a call without the type arguments and parentheses around it."""
+    function = call.child_by_field_name("function")
+    while function is not None and function.type in ("parenthesized_expression", "index_expression", "generic_type"):
+        function = function.named_children[0] if function.named_children else None
+    return function
+
+
 def qualified_name(call: Node, file: File) -> str:
     """Return what is called with its package's import path: ``net/http.Get``; methods by their bare name."""
-    function = call.child_by_field_name("function")
+    function = _called(call)
     if function is None or function.type != "selector_expression":
         return called_name(call)
     operand = field_text(function, "operand")

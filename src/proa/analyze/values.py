@@ -84,12 +84,15 @@ class Evaluation:
         self._outermost = _NOTHING_OPEN
         """The place of the outermost of those that was met again and taken for nothing."""
 
-    def values(self, node: Node | None, file: File) -> Values:
-        """Return every text an expression can have, with HOLE for what is not known."""
+    def values(self, node: Node | None, file: File, bound: Mapping[str, Values] | None = None) -> Values:
+        """Return every text an expression can have, with HOLE for what is not known.
+
+        ``bound`` is what the parameters of the function around it are known to be.
+        """
         if node is not None and node.type in LITERALS:
             return self._literal(node)
         allowed = self._left = min(self._steps, self._left_in_all)
-        found = self._of(node, file, {}, 0)
+        found = self._of(node, file, bound or {}, 0)
         self._left_in_all -= min(allowed - self._left, allowed)
         return found | UNKNOWN if self._is_spent() else found
 

@@ -115,7 +115,7 @@ def _is_built_here(folder: Path, request: Request, environ: Mapping[str, str]) -
 def _program(bench: Bench, plan: Plan, wanted: Wanted) -> Analysis:
     work = steps.Work(bench=bench, plan=plan, log=steps.Log())
     linked = steps.read_linked(work)
-    chosen = msgspec.structs.replace(_chosen(plan), reads=linked.project.environment)
+    chosen = msgspec.structs.replace(_chosen(plan), reads=linked.project.variables)
     found = _state_of_plan(bench, plan, chosen, wanted.today)
     analysis = _analysis(
         found,

@@ -18,7 +18,7 @@ from proa.records.contract import Setting, Variable
 from proa.records.environment import Framework, Version
 from proa.records.evidence import Finding
 from proa.records.preflight import Service
-from proa.records.project import EnvironmentVariable, Module, Package
+from proa.records.project import Module, Package
 from proa.records.project_layout import LayoutEntry
 
 
@@ -40,7 +40,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     toolchain: str = ""
     modules: tuple[Module, ...] = ()
     packages: tuple[Package, ...] = ()
-    reads: tuple[EnvironmentVariable, ...] = ()
+    reads: tuple[Variable, ...] = ()
 
 
 def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Chosen) -> State:
@@ -64,7 +64,7 @@ def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Ch
         frameworks=found.frameworks,
         layout=read_layout(tree),
         services=services,
-        variables=tuple(map(_variable, chosen.reads)),
+        variables=chosen.reads,
         findings=(*_bounded(tree), *found.findings, *problems),
     )
 
@@ -95,10 +95,6 @@ def declared_services(folder: Path) -> tuple[tuple[Service, ...], tuple[Finding,
         finding = Finding(id="analyze.services", message=f"services were not read: {error.what}", hint=error.hint)
         return (), (finding,)
     return tuple(one.service for one in found), ()
-
-
-def _variable(one: EnvironmentVariable) -> Variable:
-    return Variable(name=one.name, default=one.default, where=(one.evidence,))
 
 
 def _bounded(tree: Tree) -> tuple[Finding, ...]:

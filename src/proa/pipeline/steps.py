@@ -127,7 +127,14 @@ def analyze_source(work: Work) -> Project:
         make=lambda: analyze.read_facts(plan.main, packages),
     )
     return msgspec.structs.replace(
-        project, main=plan.main, git=plan.git, environment=facts.environment, ports=facts.ports, routes=facts.routes
+        project,
+        main=plan.main,
+        git=plan.git,
+        environment=facts.environment,
+        ports=facts.ports,
+        routes=facts.routes,
+        variables=facts.variables,
+        findings=(*project.findings, *facts.findings),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from proa.records.binary import Language
+from proa.records.contract import Variable
 from proa.records.evidence import Evidence, Finding
 
 
@@ -121,8 +122,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the source of the program's own module says of how it is configured and asked."""
 
     environment: tuple[EnvironmentVariable, ...] = ()
+    """Of ``variables`` those of the environment that have a whole name."""
     ports: tuple[Port, ...] = ()
     routes: tuple[Route, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    """Everything it reads of how it is configured: variables, flags and files."""
+    findings: tuple[Finding, ...] = ()
 
 
 class Git(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +160,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     environment: tuple[EnvironmentVariable, ...] = ()
     ports: tuple[Port, ...] = ()
     routes: tuple[Route, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    """The configuration contract; ``environment`` is what of it has a name in the environment."""
     git: Git = Git()
     findings: tuple[Finding, ...] = ()
     native: Native | None = None
