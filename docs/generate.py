@@ -33,6 +33,7 @@ from proa.records.shipment import Shipment
 from proa.records.slimming import Slimming
 from proa.records.trial import Trial
 from proa.records.tuning import Deadcode, SizeTuning, TagTuning
+from proa.records.ways import Ways
 from proa.records.why import Why
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -49,6 +50,7 @@ _RECORDS: dict[str, tuple[type[Any], str]] = {
     "proa.yaml": (Configuration, "The whole of proa.yaml."),
     "analysis": (Analysis, "What `proa analyze --format json` prints."),
     "trial": (Trial, "What a trial run showed."),
+    "ways": (Ways, "What `proa ways --format json` prints."),
     "preflight": (Preflight, "What `proa preflight --format json` prints."),
     "debug": (Symbols, "What `proa debug --format json` prints."),
 }

@@ -18,6 +18,7 @@ _COMMANDS = {
     "why": "Say why a package, symbol or file is there, and what leaving it out would save.",
     "diff": "Say what changed between two images, programs or revisions, and judge it by budgets.",
     "slim": "Make an existing image small: what it needs in one layer, tried before and after.",
+    "ways": "Deploy as a service, a container or a pod: what each takes, measured and counted.",
     "tune": "Find what would make the program smaller, measured.",
     "debug": "Read a crash: fetch or serve the debug file kept beside an image.",
     "store": "Look after the local store.",
