@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from proa.cli import options
+from proa.cli import options, timeline
 from proa.errors import WrongUsage
 from proa.records.analysis import Analysis
 
@@ -33,6 +33,7 @@ _ALL = "\0settings"
 @click.option("--trial/--no-trial", "should_try", default=True, help="Start it once, confined, and see what it does.")
 @click.option("--connect", is_flag=True, help="Let that start reach its services, with network and .env.")
 @click.option("--command", metavar="WORDS", default="", help="What that start runs, instead of what the files name.")
+@timeline.timeline_option
 @options.format_or_markdown_option
 def analyze(**flags: Any) -> None:
     """Say what the project in SOURCE is made with, how it is laid out, what it talks to, and what it needs.
@@ -48,6 +49,7 @@ def analyze(**flags: Any) -> None:
 
     if flags["connect"] and not flags["should_try"]:
         raise WrongUsage("--connect is for the start that --no-trial leaves out")
+    timeline.check_place(flags["timeline_file"], should_try=flags["should_try"])
     fact = _fact(flags)
     wanted = Wanted(
         today=dt.datetime.now(tz=dt.UTC).date().isoformat(),
@@ -62,6 +64,8 @@ def analyze(**flags: Any) -> None:
         click.echo(encode_records(found.analyses), nl=False)
     else:
         _show(found.analyses, flags["form"], with_settings=fact == _ALL)
+    if flags["timeline_file"]:
+        timeline.write_timeline(flags["timeline_file"], found.analyses)
     if found.fault is not None:
         raise found.fault
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from proa.cli.timeline import timeline_text
 from proa.cli.tree_lines import clipped_cells
 from proa.records.analysis import Analysis
 from proa.records.evidence import Evidence
 from proa.records.project_layout import LayoutEntry
 from proa.report.markdown_text import code, plain, prose
-from proa.report.timeline_text import timeline_lines
+from proa.report.timeline_mermaid import timeline_mermaid
 
 _MOST_ROWS = 40
 _LEAST = 8
+_START = "Start-up"
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +71,7 @@ def sections(analysis: Analysis) -> tuple[Section, ...]:
             empty="no variable, flag or file is read by a literal name",
         ),
         Section(
-            title="Start-up",
+            title=_START,
             head=("at", "step", ""),
             rows=tuple((f"{one.at_s:.3f} s", one.step, one.message) for one in analysis.startup),
             empty=_not_started(analysis),
@@ -124,8 +126,8 @@ def table_lines(analysis: Analysis, *, width: int = 0) -> Iterator[str]:
     columns = max(width or min(shutil.get_terminal_size((100, 24)).columns, 160), 40)
     for section in sections(analysis):
         yield _title(section.title)
-        if section.title == "Start-up" and analysis.start is not None and analysis.startup:
-            yield from (f"  {line}".rstrip() for line, _ in timeline_lines(analysis.start, width=columns - 2))
+        if section.title == _START and analysis.startup:
+            yield from timeline_text(analysis, width=columns)
         else:
             yield from _section_lines(section, columns)
         yield ""
@@ -173,7 +175,9 @@ def markdown(analysis: Analysis) -> str:
     told = [f"## {code(analysis.name)}", ""]
     for section in sections(analysis):
         told += [f"### {section.title}", ""]
-        if section.rows:
+        if section.title == _START and section.rows and analysis.start:
+            told += [f"```mermaid\n{timeline_mermaid(analysis.start)}```"]
+        elif section.rows:
             told += ["| " + " | ".join(section.head) + " |", "|" + "---|" * len(section.head)]
             told += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in section.rows]
         else:

@@ -1,13 +1,11 @@
-"""The flags of a start that is seen, and how it is shown: a timeline in the terminal, Mermaid or a page in a file."""
+"""How a start is shown: a timeline in the terminal, Mermaid or a page in a file."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,46 +13,39 @@ from proa.errors import WrongUsage
 from proa.records.analysis import Analysis
 from proa.records.evidence import Finding
 
-_PLAIN_WIDTH = 110
 _ENDINGS = (".html", ".htm", ".mmd", ".md")
 
-
-def start_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the flags that say how a start is seen."""
-    for option in reversed(
-        (
-            click.option(
-                "--connect", "connects", is_flag=True, help="Start it with this machine's network and variables."
-            ),
-            click.option(
-                "--command", metavar="LINE", default="", help="How the project is started, if not as its files say."
-            ),
-            click.option("--timeline", metavar="FILE", default="", help="Write the start-up as .html, .mmd or .md."),
-        )
-    ):
-        command = option(command)
-    return command
+timeline_option = click.option(
+    "--timeline",
+    "timeline_file",
+    metavar="FILE",
+    default="",
+    help="Write the start-up as .html, .mmd or .md (Mermaid).",
+)
 
 
-def check_place(file: str, count: int = 1) -> None:
-    """Refuse a file whose ending says nothing, or that is to hold several programs. Raises WrongUsage."""
+def check_place(file: str, *, should_try: bool) -> None:
+    """Refuse a file whose ending says nothing, and one that nothing would be written to. Raises WrongUsage."""
     if file and not file.lower().endswith(_ENDINGS):
         raise WrongUsage(f"--timeline {file} ends in none of {', '.join(_ENDINGS)}")
-    if file and count > 1:
-        raise WrongUsage(f"--timeline is one file, and {count} programs were started", hint="name one program")
+    if file and not should_try:
+        raise WrongUsage("--timeline is of the start that --no-trial leaves out")
 
 
-def write_timeline(file: str, analysis: Analysis) -> None:
-    """Write the start of one analysis as the file's ending says. Raises WrongUsage, NoSpace, NotWritable."""
+def write_timeline(file: str, analyses: Sequence[Analysis]) -> None:
+    """Write the start of one program as the file's ending says. Raises WrongUsage, NoSpace, NotWritable."""
     from proa.cli import screen
     from proa.outside.machine import write_file
     from proa.report.timeline_mermaid import timeline_mermaid
     from proa.report.timeline_page import timeline_page
 
+    if len(analyses) != 1:
+        raise WrongUsage(f"--timeline is one file, and {len(analyses)} programs were started", hint="name one program")
+    analysis = analyses[0]
     if analysis.start is None:
-        raise WrongUsage("--timeline needs a start, and --no-trial forbids one")
+        raise WrongUsage(f"--timeline: nothing was started: {analysis.problem or 'no program was built'}")
     if file.lower().endswith((".html", ".htm")):
-        text = timeline_page(analysis.start, findings=delays_of(analysis))
+        text = timeline_page(analysis.start, findings=_delays(analysis))
     else:
         chart = timeline_mermaid(analysis.start)
         text = f"```mermaid\n{chart}```\n" if file.lower().endswith(".md") else chart
@@ -62,23 +53,16 @@ def write_timeline(file: str, analysis: Analysis) -> None:
     screen.warn(f"wrote {file}")
 
 
-def delays_of(analysis: Analysis) -> tuple[Finding, ...]:
-    """Return the findings of an analysis that are about its start."""
+def _delays(analysis: Analysis) -> tuple[Finding, ...]:
     return tuple(one for one in analysis.findings if one.id.startswith("start."))
 
 
-def timeline(analysis: Analysis) -> Iterator[str]:
-    """Yield the lines of a start for standard output: as wide as the terminal, failures red where colour is wanted."""
+def timeline_text(analysis: Analysis, *, width: int) -> Iterator[str]:
+    """Yield the lines of a start for standard output, failures red where colour is wanted."""
     from proa.report.timeline_text import timeline_lines
 
     if analysis.start is None:
         return
-    is_terminal = sys.stdout.isatty()
-    has_colour = is_terminal and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
-    width = shutil.get_terminal_size((_PLAIN_WIDTH, 0)).columns if is_terminal else _PLAIN_WIDTH
-    yield from _coloured(timeline_lines(analysis.start, width=width), has_colour)
-
-
-def _coloured(lines: Iterable[tuple[str, bool]], has_colour: bool) -> Iterator[str]:
-    for line, has_failed in lines:
-        yield click.style(line, fg="red") if has_failed and has_colour else line
+    has_colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
+    for line, has_failed in timeline_lines(analysis.start, width=width - 2):
+        yield f"  {click.style(line, fg='red') if has_failed and has_colour else line}".rstrip()
