@@ -21,7 +21,7 @@ from fakes.images import make_image, make_index
 from fakes.layers import archive, docker_archive, item
 from proa.cli import anatomy_table
 from proa.cli.inspect import inspect
-from proa.errors import BaseUnfit, HostileArchive, ImageMissing, ProaError
+from proa.errors import BaseUnfit, HostileArchive, ImageMissing, ProaError, WrongUsage
 from proa.outside.access import Access
 from proa.outside.image_stream import opened_image
 from proa.outside.images import located, write_image
@@ -283,6 +283,26 @@ def test_a_name_that_is_no_utf_8_is_written_all_the_same(store: Store, tmp_path:
 def test_programs_are_told_from_images(head: bytes, expected: bool, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(head)
     assert is_program(str(tmp_path / "file")) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("notes.txt", "is no tar archive"),
+        ("empty", "is no tar archive"),
+        ("folder", "is no image"),
+        ("not-there", "there is no "),
+    ],
+)
+def test_what_is_neither_a_program_nor_an_image_is_said_with_what_would_be(
+    name: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no binary at all\n" * 100)
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((WrongUsage, HostileArchive), match=said) as told:
+        located(str(tmp_path / name))
+    assert "archive" in told.value.hint
 
 
 # Real neighbours

@@ -408,4 +408,7 @@ def opened(file: Path) -> Iterator[Archive]:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ImageMissing(f"{file} is not an archive file: {error.strerror}") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, OverflowError, ValueError) as error:
-        raise HostileArchive(f"{file} is no tar archive: {error}") from error
+        raise HostileArchive(
+            f"{file} is no tar archive: {error}",
+            hint="images are archives of `docker save` or OCI archives; programs are ELF, Mach-O or PE files",
+        ) from error

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from proa.errors import BaseUnfit, ImageMissing, RegistryUnreachable
+from proa.errors import BaseUnfit, ImageMissing, RegistryUnreachable, WrongUsage
 from proa.outside.access import Access
 from proa.outside.machine import this_platform
 from proa.outside.manifests import check_platform, one_image, read_config, stored_blobs, stored_descriptor
@@ -36,7 +36,15 @@ def located(text: str) -> Reference:
 
         with archive.opened(path) as members:
             return Reference(transport="oci-archive" if members.has("index.json") else "docker-archive", path=text)
-    return parse_reference(text)
+    try:
+        return parse_reference(text)
+    except WrongUsage as error:
+        hint = "an image on disk is a tar archive, or a folder with the index.json of an OCI layout"
+        if path.exists():
+            raise WrongUsage(f"{text} is no image", hint=hint) from error
+        if text.startswith(("/", "./", "../")):
+            raise WrongUsage(f"there is no {text}", hint=hint) from error
+        raise
 
 
 def takes_one_platform(destination: Reference) -> bool:
