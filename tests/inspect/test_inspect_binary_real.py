@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from proa.cli.commands import proa
 from proa.cli.inspect_binary import lines
 from proa.outside.command import run
+from proa.outside.elf import read_elf
 from proa.pipeline.inspect_binary import inspect_binary
 from real_neighbours import need
 
@@ -95,6 +96,20 @@ def test_a_stripped_program_with_its_debug_file_has_the_totals_of_the_whole_one(
     assert set(expected) == set(found)
     for name, size in expected.items():
         assert abs(found[name] - size) <= max(64, 0.001 * size), name
+
+
+def test_a_program_that_garble_disguised_says_so_and_is_told_by_section(folder):
+    """garble writes another magic before the function table, so that readers of it give up."""
+    whole = build(folder, "whole")
+    content, table = bytearray(whole.read_bytes()), read_elf(memoryview(whole.read_bytes())).section(".gopclntab")
+    content[table.offset : table.offset + 4] = b"\x0e\x7e\x7f\x4e"
+    disguised = folder / "disguised"
+    disguised.write_bytes(content)
+    anatomy = anatomy_of(disguised)
+    assert [one.id for one in anatomy.findings] == ["inspect.obfuscated"]
+    assert "0x4e7f7e0e, as garble writes it" in anatomy.findings[0].message
+    assert not anatomy.packages
+    assert {".text", ".gopclntab", ".rodata"} <= {one.name for one in anatomy.sections}
 
 
 def test_what_is_known_of_code_agrees_with_the_tool_chain(folder):

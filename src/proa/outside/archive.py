@@ -410,5 +410,5 @@ def opened(file: Path) -> Iterator[Archive]:
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, OverflowError, ValueError) as error:
         raise HostileArchive(
             f"{file} is no tar archive: {error}",
-            hint="images are archives of `docker save` or OCI archives; programs are ELF, Mach-O or PE files",
+            hint="an image is an archive of `docker save` or an OCI archive, a program an ELF, Mach-O or PE file",
         ) from error
