@@ -1,4 +1,4 @@
-"""A working model of a Kubernetes API server for kubectl: a secret, a config map, and Jobs that come to an end.
+"""A working model of a Kubernetes API server for kubectl: secrets, config maps, Jobs that end, pods that get ready.
 
 The shapes are those of core/v1 and batch/v1 as a server of 1.31 answers them; nothing is scheduled, a Job's pod is
 given by the test.
@@ -31,6 +31,8 @@ class Api:
     forbids: str = ""
     """Part of a path that the user may not see."""
     has_pods: bool = True
+    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Those that were made by themselves, and are there now."""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Those that are there now."""
     created: list[dict[str, Any]] = field(default_factory=list)
@@ -58,6 +60,18 @@ class Api:
                 self.deleted.append(name)
                 del self.jobs[name]
                 return 200, _status(200, "", "")
+            case "GET", ["version"]:
+                return 200, {"major": "1", "minor": "31", "gitVersion": "v1.31.0"}
+            case "POST", ["api", "v1", "namespaces", _, "pods"]:
+                pod = json.loads(body)
+                self.created.append(pod)
+                self.pods[pod["metadata"]["name"]] = {**pod, "status": self.pod_status}
+                return 201, pod
+            case "GET", ["api", "v1", "namespaces", _, "pods", name] if name in self.pods:
+                return 200, self.pods[name]
+            case "DELETE", ["api", "v1", "namespaces", _, "pods", name] if name in self.pods:
+                self.deleted.append(name)
+                return 200, self.pods.pop(name)
             case "GET", ["api", "v1", "namespaces", _, "pods"]:
                 name = query["labelSelector"][0].removeprefix("job-name=")
                 pod = {"metadata": {"name": f"{name}-x7k2p"}, "status": self.pod_status}

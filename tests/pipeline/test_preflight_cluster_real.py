@@ -126,3 +126,9 @@ def test_kubectl_takes_the_printed_job(api: Api, tmp_path: Path) -> None:
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     assert api.created == [json.loads(ran.stdout)]
+
+
+def test_printing_and_running_exclude_each_other(api: Api) -> None:
+    ran = proa(api, "--job", "--in-cluster", "--image", "r/proa:1", "--secret", "shop/db")
+    assert ran.returncode == 2
+    assert api.created == []

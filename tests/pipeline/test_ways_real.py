@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from fakes.api_server import Api, api_server
 from proa.outside.systemd import score
 from real_neighbours import need
 
@@ -23,10 +24,12 @@ pytestmark = pytest.mark.real
 SHOP = Path(__file__).resolve().parents[2] / "examples" / "shop"
 
 
-def ways(folder: Path, *words: str, runs: int = 2) -> subprocess.CompletedProcess[str]:
+def ways(
+    folder: Path, *words: str, runs: int = 2, kubeconfig: str = "/nonexistent"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "proa", "ways", "--runs", str(runs), *words],
-        cwd=folder, env={**os.environ, "CI": "true", "KUBECONFIG": "/nonexistent"}, capture_output=True, text=True,
+        cwd=folder, env={**os.environ, "CI": "true", "KUBECONFIG": kubeconfig}, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
 
@@ -138,3 +141,39 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
     ran = ways(tmp_path)
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
+
+
+READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+STUCK = {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_measured", "words"), [(READY, True, "once a second"), (STUCK, False, "ErrImagePull")]
+)
+def test_a_pod_is_started_where_a_cluster_answers_and_deleted_again(
+    found: dict[str, Any], tmp_path: Path, status: dict[str, Any], is_measured: bool, words: str
+) -> None:
+    need("kubectl")
+    image = f"registry.example/shop@{found['image_digest']}"
+    with api_server(tmp_path, Api(pod_status=status)) as api:
+        ran = ways(
+            SHOP, "-o", str(tmp_path), "--pod", image, "--namespace", "trial", "--format", "json",
+            kubeconfig=str(api.kubeconfig),
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    record = json.loads(ran.stdout)
+    pod = record["ways"][2]
+    assert (pod["is_measured"], record["advice"]) == (is_measured, "pod")
+    assert words in pod["reason"]
+    assert len((pod["ready_s"] or {"samples": []})["samples"]) == (2 if is_measured else 0)
+    assert api.pods == {}
+    assert len(api.deleted) == len(api.created) == (3 if is_measured else 1)
+    assert api.created[0]["spec"]["containers"][0]["image"] == image
+    assert api.created[0]["metadata"]["namespace"] == "trial"
+
+
+def test_an_image_of_another_build_is_no_pod_of_this_one(tmp_path: Path) -> None:
+    need("go")
+    ran = ways(SHOP, "-o", str(tmp_path), "--pod", "registry.example/shop@sha256:" + "0" * 64)
+    assert ran.returncode == 2
+    assert "not of this build" in ran.stderr

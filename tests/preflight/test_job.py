@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa.errors import WrongUsage
+from proa.outside.kubectl import obstacle, pending
 from proa.pipeline.preflight_job import wanted
-from proa.preflight.job import JobWanted, answer_in, is_over, manifest, obstacle, pending
+from proa.preflight.job import JobWanted, answer_in, is_over, manifest
 from proa.records.preflight import Contact, Preflight
 
 GOLDEN = Path(__file__).parent / "job.json"

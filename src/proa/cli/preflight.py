@@ -51,6 +51,8 @@ def preflight(form: str, *, job: bool, in_cluster: bool, **flags: Any) -> None:
 
     if flags["timeout_s"] <= 0:
         raise WrongUsage("--timeout must be longer than nothing")
+    if job and in_cluster:
+        raise WrongUsage("--job prints what --in-cluster runs: choose one of them")
     found = _by_job(flags, runs=in_cluster) if job or in_cluster else _from_here(flags)
     if found is None:
         return

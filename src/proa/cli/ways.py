@@ -15,18 +15,31 @@ from proa.cli import options
 @click.option("-o", "--output", metavar="DIR", default=".", help="Where the archive is written, default here.")
 @click.option("--runs", type=click.IntRange(1, 100), default=9, show_default=True, help="Starts of each way.")
 @click.option("--context", metavar="NAME", default="", help="Of the kubeconfig, default the current one.")
+@click.option("--pod", metavar="IMAGE", default="", help="This build in a registry, NAME@sha256:…; started as a pod.")
+@click.option("--namespace", metavar="NAME", default="default", show_default=True, help="Of the pod.")
 @options.format_or_markdown_option
-def ways(form: str, *, output: str, runs: int, context: str, **flags: Any) -> None:
+def ways(form: str, *, output: str, runs: int, context: str, pod: str, namespace: str, **flags: Any) -> None:
     """Build once and say what it takes to run it as a service of a machine, as a container, as a pod.
 
     Writes an archive with the program, a hardened systemd unit and how to install it. Service and container are
     started in turn and timed; files, commands and moving parts are counted.
     """
     from proa.cli import screen, ways_table
+    from proa.errors import WrongUsage
+    from proa.outside.kubectl import Cluster, is_name
     from proa.pipeline.ways import Asked
     from proa.pipeline.ways import ways as weigh
 
-    asked = Asked(request=options.request(**flags), output=output, runs=runs, context=context)
+    if not is_name(namespace):
+        raise WrongUsage(f"{namespace!r} is no namespace")
+    asked = Asked(
+        request=options.request(**flags),
+        output=output,
+        runs=runs,
+        cluster=Cluster(context=context, environ=os.environ),
+        pod=pod,
+        namespace=namespace,
+    )
     with screen.progress() as progress:
         record = weigh(asked, environ=os.environ, progress=progress)
     match form:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +21,31 @@ _PATIENCE_S = 30.0
 _MOST_BYTES = 8 << 20
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+_HOPELESS = frozenset(
+    {
+        "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
+        "CreateContainerError", "RunContainerError",
+    }
+)  # fmt: skip
+"""Reasons of waiting that no patience mends. Source: k8s.io/kubernetes, pkg/kubelet/images and kuberuntime."""
+_USER = 65532
+RESTRICTED_POD: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": _USER,
+    "runAsGroup": _USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+RESTRICTED_CONTAINER: Mapping[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""Both together meet the level "restricted".
+
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+"""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +90,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 _HINT = "see what `kubectl get --raw /version` says"
 
 
+def is_name(text: str) -> bool:
+    """Say whether a text can be the name of a namespace, secret or config map."""
+    return _NAME.fullmatch(text) is not None
+
+
 def place_of(text: str, *, flag: str) -> tuple[str, str]:
     """Return namespace and name. Raises WrongUsage.
 
@@ -72,7 +102,7 @@ def place_of(text: str, *, flag: str) -> tuple[str, str]:
     ('shop', 'db-credentials')
     """
     namespace, slash, name = text.partition("/")
-    if not slash or not _NAME.fullmatch(namespace) or not _NAME.fullmatch(name):
+    if not slash or not is_name(namespace) or not is_name(name):
         raise WrongUsage(f"{flag} is given as NAMESPACE/NAME", hint=f"for example: {flag} shop/database")
     return namespace, name
 
@@ -101,3 +131,24 @@ def decoded(data: Mapping[str, Any], *, is_encoded: bool) -> dict[str, str]:
         if "\0" not in text:
             found[name] = text
     return found
+
+
+def obstacle(pods: Iterable[Mapping[str, Any]]) -> str:
+    """Return why a pod will never run, in the cluster's own words; empty where it may still.
+
+    >>> waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    >>> obstacle([{"status": {"containerStatuses": [{"state": waiting}]}}])
+    'ErrImagePull: not found'
+    """
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("containerStatuses") or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in _HOPELESS:
+                return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+    return ""
+
+
+def pending(pods: Iterable[Mapping[str, Any]]) -> str:
+    """Return what a pod that does not start is waiting for."""
+    conditions = [one for pod in pods for one in (pod.get("status") or {}).get("conditions") or ()]
+    return next((str(one.get("message", "")) for one in conditions if one.get("reason") == "Unschedulable"), "")

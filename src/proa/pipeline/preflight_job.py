@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from proa.errors import JobFailed, ProaError, WrongUsage
-from proa.outside.kubectl import Cluster, place_of
-from proa.preflight.job import CONTAINER, JobWanted, answer_in, deadline_s, is_over, manifest, obstacle, pending
+from proa.outside.kubectl import Cluster, obstacle, pending, place_of
+from proa.preflight.job import CONTAINER, JobWanted, answer_in, deadline_s, is_over, manifest
 from proa.records.preflight import Preflight
 
 _LOOK_S = 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from proa.compare.pod import PodWanted
 from proa.compare.unit import Unit, environment_text, install_text, makes_code, unit_name, unit_text
 from proa.compare.ways import Traits, advise, effort_of, interval_of
 from proa.errors import ProaError, WrongUsage
@@ -20,6 +21,7 @@ from proa.pack.entries import Entry, file_entry, with_parents
 from proa.pack.tar import tar, tar_bytes
 from proa.pipeline import ship, steps, trials
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
+from proa.pipeline.ways_pod import Started, start_pods
 from proa.preflight.variables import services_in
 from proa.records.binary import Binary
 from proa.records.image import Image
@@ -38,7 +40,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     output: str = "."
     runs: int = 9
-    context: str = ""
+    cluster: Cluster = Cluster()
+    pod: str = ""
+    """The image as the cluster pulls it, by the digest of this build; empty: no pod is started."""
+    namespace: str = "default"
 
 
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +56,7 @@ class _Made(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
 
 
-def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say, cluster: Cluster | None = None) -> Ways:
+def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say) -> Ways:
     """Build once, write the archive, start both, and say what each way takes.
 
     Raises WrongUsage where there are several programs, TrialFailed, and any ProaError of building.
@@ -63,11 +68,17 @@ def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say, cluster: Cl
             names = ", ".join(plan.main.name for plan in plans)
             raise WrongUsage(f"ways takes one program, and there are {len(plans)}: {names}", hint="name its package")
         made = _made(steps.Work(bench=bench, plan=plans[0], log=steps.Log()))
+        if asked.pod and not asked.pod.endswith(f"@{made.image.digest}"):
+            hint = f"publish it with proa ship --to, and name it …@{made.image.digest}"
+            raise WrongUsage("--pod names an image that is not of this build", hint=hint)
         unit = _unit(made)
         archive, digest = _archive(made, unit, asked.output, bench)
         progress("asking whether a cluster answers")
-        has_cluster = _answers(cluster or Cluster(context=asked.context, environ=environ))
-        found = _measured(made, asked.runs, archive.stat().st_size, unit, has_cluster=has_cluster)
+        has_cluster = _answers(asked.cluster)
+        found = (
+            *_measured(made, asked.runs, archive.stat().st_size, unit),
+            _pod(made, asked, unit, has_cluster=has_cluster),
+        )
         with bench.store.folder() as folder:
             file = folder / f"{unit.name}.service"
             file.write_text(unit_text(unit), encoding="utf-8")
@@ -144,7 +155,7 @@ def _archive(made: _Made, unit: Unit, output: str, bench: Bench) -> tuple[Path, 
     return target, blob.digest
 
 
-def _measured(made: _Made, runs: int, archive_bytes: int, unit: Unit, *, has_cluster: bool) -> tuple[Way, ...]:
+def _measured(made: _Made, runs: int, archive_bytes: int, unit: Unit) -> tuple[Way, ...]:
     """Start service and container in turn, so that what else the machine does hits both alike."""
     trials_of: dict[WayName, list[Trial]] = {"service": [], "container": []}
     engines: dict[WayName, str] = {"service": _BARE, "container": made.work.plan.settings.trial.engine}
@@ -161,14 +172,40 @@ def _measured(made: _Made, runs: int, archive_bytes: int, unit: Unit, *, has_clu
         _way(name, tried, bytes_of[name], effort=effort_of(name, variables=count, **named))  # type: ignore[arg-type]
         for name, tried in trials_of.items()
     ]
-    why = "a pod was not started: it needs an image in a registry that the cluster can pull from"
-    pod = Way(
+    return tuple(found)
+
+
+def _pod(made: _Made, asked: Asked, unit: Unit, *, has_cluster: bool) -> Way:
+    """Return the pod's way: started where a cluster answers and the image is named as it pulls it."""
+    settings = made.work.plan.settings.trial
+    started = Started(problem="no cluster answers from here (kubectl)")
+    if has_cluster and not asked.pod:
+        started = Started(problem="not started: --pod names the image in a registry that the cluster pulls from")
+    elif has_cluster:
+        wanted = PodWanted(
+            name="proa-ways",
+            namespace=asked.namespace,
+            image=asked.pod,
+            arguments=settings.args,
+            environment=tuple(sorted(settings.env.items())),
+            port=next(iter(made.trial.ports), 0),
+            route=made.trial.route,
+            memory_bytes=made.trial.limits.memory_bytes,
+        )
+        started = start_pods(wanted, runs=asked.runs, cluster=asked.cluster, progress=made.work.bench.say)
+    named = {"name": unit.name, "ports": unit.ports, "is_static": made.binary.is_static}
+    return Way(
         name="pod",
-        reason=why if has_cluster else "no cluster answers from here (kubectl)",
+        is_measured=bool(started.seconds),
+        reason=started.problem or _WHOLE_SECONDS,
+        engine="cluster" if started.seconds else "",
+        ready_s=interval_of(started.seconds),
         transfer_bytes=made.image.compressed_bytes,
-        effort=effort_of("pod", variables=count, **named),  # type: ignore[arg-type]
+        effort=effort_of("pod", variables=len(_variables(made)), **named),  # type: ignore[arg-type]
     )
-    return (*found, pod)
+
+
+_WHOLE_SECONDS = "scheduling is in it, and the cluster asks whether it is ready once a second"
 
 
 def _start(made: _Made, engine: str) -> Trial:

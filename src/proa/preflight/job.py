@@ -1,29 +1,22 @@
-"""The same check as a Job of the cluster: its manifest, what its pod says, and its answer in the log."""
+"""The same check as a Job of the cluster: its manifest, its end, and its answer in the log."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from proa.outside.kubectl import RESTRICTED_CONTAINER, RESTRICTED_POD
 from proa.records.preflight import Preflight
 
 CONTAINER = "preflight"
-_USER = 65532
 _SLACK_S = 60
 """For scheduling and pulling, beside what the check itself may take (arbitrary)."""
 _KEPT_S = 600
 """A Job that nobody deleted goes away by itself after ten minutes (arbitrary)."""
-_HOPELESS = frozenset(
-    {
-        "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
-        "CreateContainerError", "RunContainerError",
-    }
-)  # fmt: skip
-"""Reasons of waiting that no patience mends. Source: k8s.io/kubernetes, pkg/kubelet/images and kuberuntime."""
 
 
 class JobWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +35,7 @@ class JobWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def manifest(wanted: JobWanted) -> dict[str, Any]:
-    """Return the Job. It meets the level "restricted" of the pod security standards.
-
-    Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/.
-    """
+    """Return the Job; its pod meets the level "restricted"."""
     labels = {"app.kubernetes.io/name": "proa-preflight", "app.kubernetes.io/managed-by": "proa"}
     account = {"serviceAccountName": wanted.service_account} if wanted.service_account else {}
     return {
@@ -64,12 +54,7 @@ def manifest(wanted: JobWanted) -> dict[str, Any]:
                     "automountServiceAccountToken": False,
                     # Otherwise every service of the namespace would be a variable, and be taken for one to contact.
                     "enableServiceLinks": False,
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": _USER,
-                        "runAsGroup": _USER,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
+                    "securityContext": RESTRICTED_POD,
                     "containers": [_container(wanted)],
                     "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}],
                 },
@@ -93,11 +78,7 @@ def _container(wanted: JobWanted) -> dict[str, Any]:
         "env": [{"name": "HOME", "value": "/tmp"}, {"name": "CI", "value": "true"}],  # noqa: S108 (the pod's own)
         "envFrom": sources,
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": RESTRICTED_CONTAINER,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
     }
 
@@ -118,27 +99,6 @@ def is_over(job: Mapping[str, Any]) -> bool:
         one.get("type") in ("Complete", "Failed") and one.get("status") == "True"
         for one in status.get("conditions") or ()
     )
-
-
-def obstacle(pods: Iterable[Mapping[str, Any]]) -> str:
-    """Return why a pod will never run, in the cluster's own words; empty where it may still.
-
-    >>> waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    >>> obstacle([{"status": {"containerStatuses": [{"state": waiting}]}}])
-    'ErrImagePull: not found'
-    """
-    for pod in pods:
-        for container in (pod.get("status") or {}).get("containerStatuses") or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in _HOPELESS:
-                return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-    return ""
-
-
-def pending(pods: Iterable[Mapping[str, Any]]) -> str:
-    """Return what a pod that does not start is waiting for."""
-    conditions = [one for pod in pods for one in (pod.get("status") or {}).get("conditions") or ()]
-    return next((str(one.get("message", "")) for one in conditions if one.get("reason") == "Unschedulable"), "")
 
 
 def answer_in(log: str) -> Preflight | None:
