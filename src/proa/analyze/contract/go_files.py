@@ -53,7 +53,7 @@ def read_files(source: GoSource, found: Found) -> None:
                 if node.type == "selector_expression" and not _is_constant(node, file):
                     # A field holds what flags and variables gave it: those are in the contract themselves.
                     continue
-                for use in source.uses(file, call, node):
+                for use in source.uses(file, call, node, levels=1):
                     for path in source.texts(node, use):
                         if _CONFIGURATION.fullmatch(path) and not path.startswith(_MACHINE):
                             by = name if name.startswith(("os.", "io/")) else name.split("/")[-1].partition(".")[0]

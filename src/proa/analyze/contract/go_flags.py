@@ -239,7 +239,7 @@ def _shorthand(words: dict[str, list[Node]]) -> tuple[str, ...]:
 def is_parsed(name: str, source: GoSource) -> bool:
     """Say whether the program's own code parses a package's own flag set: flag.Parse(), or hands it on."""
     pattern = re.compile(rb"\b(?:Parse\(\)|CommandLine\b|AddGoFlagSet\()")
-    for file in source.files(pattern):
+    for file in source.files_of([package for package in source.own if name in package.imports], pattern):
         for call in file.around(re.compile(rb"\bParse\("), "call_expression"):
             if qualified_name(call, file) == f"{name}.Parse":
                 return True

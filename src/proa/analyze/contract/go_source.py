@@ -130,21 +130,24 @@ class GoSource:
 
     # Calls and places
 
-    def uses(self, file: File, node: Node, *named: Node | None) -> Iterator[Use]:
-        """Yield each reading of a call: one, or one for each caller where the names are given as parameters."""
-        yield from self._uses(Use(file, node, {}, file, node), [part for part in named if part is not None], 0)
+    def uses(self, file: File, node: Node, *named: Node | None, levels: int = _MOST_LEVELS) -> Iterator[Use]:
+        """Yield each reading of a call: one, or one for each caller where the names are given as parameters.
 
-    def _uses(self, use: Use, named: Sequence[Node], level: int) -> Iterator[Use]:
+        ``levels`` is through how many functions they are followed.
+        """
+        yield from self._uses(Use(file, node, {}, file, node), [part for part in named if part is not None], levels)
+
+    def _uses(self, use: Use, named: Sequence[Node], levels: int) -> Iterator[Use]:
         function = enclosing_declaration(use.at)
         given = parameters(function) if function is not None else []
         words = {text_of(node) for part in named for node in walk(part) if node.type == "identifier"} & set(given)
-        if function is None or level >= _MOST_LEVELS or not words:
+        if function is None or levels <= 0 or not words:
             yield use
             return
         for caller, call in self.callers(function, use.at_file):
             passed = [(name, node) for name, node in zip(given, arguments(call), strict=False) if name in words]
             # An argument that is itself a parameter there is known by its callers in turn.
-            for further in self._uses(Use(caller, call, {}, caller, call), [node for _, node in passed], level + 1):
+            for further in self._uses(Use(caller, call, {}, caller, call), [node for _, node in passed], levels - 1):
                 bound = {name: self.sources.values(node, caller, further.bound) for name, node in passed}
                 yield Use(use.file, use.node, bound, further.at_file, further.at)
 
