@@ -62,7 +62,8 @@ def _shapes() -> dict[str, Shape]:
 
 
 SHAPES = _shapes()
-CALLS = re.compile(rb"\b(?:" + "|".join(sorted(SHAPES, key=len, reverse=True)).encode() + rb")\(")
+CALLS = re.compile(rb"\b(?:" + "|".join(sorted(SHAPES, key=len, reverse=True)).encode() + rb")\((?!\))")
+"""Not ``x.String()``, which takes nothing."""
 FLAG = re.compile(rb"\bFlag\(")
 _REQUIRED = re.compile(rb"\bMark(?:Persistent)?FlagRequired\(")
 

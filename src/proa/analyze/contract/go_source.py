@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _MOST_USES = 400
 """Calls of one function that are followed (arbitrary)."""
 _MOST_LEVELS = 3
+_ANY = re.compile(rb"")
 _UNITS_NS = {"Nanosecond": 1, "Microsecond": 10**3, "Millisecond": 10**6, "Second": 10**9, "Minute": 60 * 10**9}
 _UNITS_NS["Hour"] = 3600 * 10**9
 
@@ -130,14 +131,22 @@ class GoSource:
 
     # Calls and places
 
-    def uses(self, file: File, node: Node, *named: Node | None, levels: int = _MOST_LEVELS) -> Iterator[Use]:
+    def uses(
+        self,
+        file: File,
+        node: Node,
+        *named: Node | None,
+        levels: int = _MOST_LEVELS,
+        within: re.Pattern[bytes] = _ANY,
+    ) -> Iterator[Use]:
         """Yield each reading of a call: one, or one for each caller where the names are given as parameters.
 
-        ``levels`` is through how many functions they are followed.
+        ``levels`` is through how many functions they are followed, and only into files that ``within`` is found in.
         """
-        yield from self._uses(Use(file, node, {}, file, node), [part for part in named if part is not None], levels)
+        parts = [part for part in named if part is not None]
+        yield from self._uses(Use(file, node, {}, file, node), parts, levels, within)
 
-    def _uses(self, use: Use, named: Sequence[Node], levels: int) -> Iterator[Use]:
+    def _uses(self, use: Use, named: Sequence[Node], levels: int, within: re.Pattern[bytes] = _ANY) -> Iterator[Use]:
         function = enclosing_declaration(use.at)
         given = parameters(function) if function is not None else []
         words = {text_of(node) for part in named for node in walk(part) if node.type == "identifier"} & set(given)
@@ -145,9 +154,13 @@ class GoSource:
             yield use
             return
         for caller, call in self.callers(function, use.at_file):
+            if not within.search(caller.data):
+                continue
             passed = [(name, node) for name, node in zip(given, arguments(call), strict=False) if name in words]
             # An argument that is itself a parameter there is known by its callers in turn.
-            for further in self._uses(Use(caller, call, {}, caller, call), [node for _, node in passed], levels - 1):
+            for further in self._uses(
+                Use(caller, call, {}, caller, call), [node for _, node in passed], levels - 1, within
+            ):
                 bound = {name: self.sources.values(node, caller, further.bound) for name, node in passed}
                 yield Use(use.file, use.node, bound, further.at_file, further.at)
 
