@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import service_bed
+import service_stores
+from proa.outside.contact.visit import contact
+from proa.preflight.variables import services_in
 from real_neighbours import free_port, need
 from service_bed import answering, made_certificates, make_cluster, postgres_server, scratch
 from service_cases import CASES, WRONG, Bed, Case, cases_of, common_environment, node_values, secrets_in, whole_bed
@@ -131,6 +135,18 @@ def test_hanging_services_are_waited_for_at_the_same_time(bed: Bed, tmp_path: Pa
     assert {service["failed_layer"] for service in services_of(ran).values()} == {"protocol"}
 
 
+def test_a_gateway_that_finds_our_clock_wrong_is_understood(bed: Bed) -> None:
+    values = {
+        "S3_ENDPOINT": f"http://localhost:{bed.s3.plain}", "S3_BUCKET": "orders", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": service_stores.S3_KEY, "AWS_SECRET_ACCESS_KEY": service_stores.S3_SECRET,
+    }  # fmt: skip
+    (found,) = services_in(values)
+    told = contact(found, timeout_s=TIMEOUT_S, environ={}, now=lambda: datetime.now(UTC) - timedelta(hours=2))
+    assert (told.failed_layer, told.is_authenticated) == ("authentication", False)
+    assert told.message.startswith("RequestTimeTooSkewed")
+    assert "s behind" in told.message
+
+
 def test_wait_meets_a_database_that_starts_later(tmp_path: Path) -> None:
     with scratch() as folder:
         certificates = made_certificates(folder)
@@ -178,7 +194,8 @@ sys.exit(subprocess.run(sys.argv[2:]).returncode)
 """
 
 
-def test_name_servers_that_never_answer_are_given_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["redis://cache.example.com:6379/0", "mongodb+srv://app:x@db.example.com/orders"])
+def test_name_servers_that_never_answer_are_given_up(tmp_path: Path, url: str) -> None:
     need("unshare", "ip", "mount")
     if os.geteuid() != 0:
         pytest.skip("real: a network and a resolv.conf of its own need root")
@@ -188,7 +205,7 @@ def test_name_servers_that_never_answer_are_given_up(tmp_path: Path) -> None:
     ran = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, "-c", DEAD_DNS, str(tmp_path / "resolv.conf"), *proa],
         cwd=tmp_path,
-        env=environment(PROA_CACHE=str(tmp_path / "store"), REDIS_URL="redis://cache.example.com:6379/0"),
+        env=environment(PROA_CACHE=str(tmp_path / "store"), STORE_URL=url),
         capture_output=True,
         text=True,
         timeout=120,
@@ -196,7 +213,7 @@ def test_name_servers_that_never_answer_are_given_up(tmp_path: Path) -> None:
     )
     # The resolver alone would take 90 s.
     assert time.monotonic() - started < 30
-    assert services_of(ran)["REDIS_URL"]["failed_layer"] == "dns", ran.stderr
+    assert services_of(ran)["STORE_URL"]["failed_layer"] == "dns", ran.stderr
 
 
 @pytest.fixture(scope="module")
