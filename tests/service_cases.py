@@ -332,7 +332,7 @@ _MONGODB: list[Row] = [
     ("resets", "protocol", _mongodb("faults.resetting", tail="/orders")),
     ("garbage", "protocol", _mongodb("faults.garbage", tail="/orders")),
     ("web server there", "protocol", _mongodb("faults.web", tail="/orders")),
-    ("database of another kind", "protocol", _mongodb("postgres.plain", tail="/orders")),
+    ("database there", "protocol", _mongodb("postgres.plain", tail="/orders")),
     ("expired certificate", "tls", _mongodb("mongodb.expired")),
     ("self signed", "tls", _mongodb("mongodb.self_signed")),
     ("unknown authority", "tls", _mongodb("mongodb.tls", tail="/orders?tls=true&tlsCAFile={other_ca}")),
@@ -343,7 +343,7 @@ _MONGODB: list[Row] = [
     ("unknown user", "authentication", _mongodb("mongodb.tls", user="nobody")),
     ("no password given", "authentication", _mongodb("mongodb.tls", user="")),
     ("wrong authSource", "authentication", _mongodb("mongodb.tls", tail="/orders?tls=true&authSource=admin")),
-    ("impossible name of a database", "read", _mongodb("mongodb.tls", tail="/a%24b?tls=true&authSource=orders")),
+    ("impossible name", "read", _mongodb("mongodb.tls", tail="/a%24b?tls=true&authSource=orders")),
 ]
 _KAFKA: list[Row] = [
     ("good", None, _kafka("kafka.tls")),

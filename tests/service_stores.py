@@ -207,6 +207,8 @@ def s3(folder: Path, certificates: Certificates) -> Iterator[S3]:
 @contextmanager
 def otlp(_folder: Path, certificates: Certificates) -> Iterator[Otlp]:
     """Run four gRPC servers in this process."""
+    # It would write a line to standard error for each process that is started beside it.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     grpc = pytest.importorskip("grpc", reason="real: grpcio is not installed")
     ports = Otlp(tls=free_port(), plain=free_port(), expired=free_port(), other=free_port())
     wanted = {

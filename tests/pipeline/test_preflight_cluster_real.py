@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from fakes.api_server import Api, api_server
+from proa.preflight.job import JobWanted, answer_in, manifest
 from proa.records.preflight import Contact, Preflight
 from real_neighbours import need
 from service_bed import answering
@@ -132,3 +133,24 @@ def test_printing_and_running_exclude_each_other(api: Api) -> None:
     ran = proa(api, "--job", "--in-cluster", "--image", "r/proa:1", "--secret", "shop/db")
     assert ran.returncode == 2
     assert api.created == []
+
+
+def test_the_jobs_command_answers_as_its_user_on_a_root_that_is_read_only() -> None:
+    need("bwrap")
+    pod = manifest(JobWanted(image="x", secrets=("db",)))["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    user = str(pod["securityContext"]["runAsUser"])
+    variables = {one["name"]: one["value"] for one in container["env"]} | {
+        "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"
+    }
+    given = [word for name, value in variables.items() for word in ("--setenv", name, value)]
+    ran = subprocess.run(
+        ["bwrap", "--ro-bind", "/", "/", "--tmpfs", "/tmp", "--dev", "/dev", "--proc", "/proc", "--unshare-user",
+         "--uid", user, "--gid", user, "--clearenv", *given, "--chdir", "/", sys.executable, "-m", "proa",
+         *container["args"]],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    found = answer_in(ran.stderr + ran.stdout)
+    assert found is not None, ran.stderr
+    assert [(one.name, one.failed_layer) for one in found.services] == [("REDIS_URL", "tcp")]
+    assert SECRET not in ran.stdout + ran.stderr

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proa.cli import preflight_table
-from proa.outside.contact.target import Fault, Secret, masked
+from proa.outside.contact.target import Fault, Secret, Target, masked
 from proa.outside.contact.visit import contact
 from proa.outside.variables import parse_env, with_files
 from proa.preflight.addresses import target_of
@@ -38,6 +38,14 @@ from proa.records.preflight import Preflight
         pytest.param({"OAUTH_TOKEN_URL": "https://x.example/t"}, "OAUTH_TOKEN_URL", "oauth2", "https://x.example:443", "verify-full", id="token endpoint"),
         pytest.param({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://o:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp", "o:4317", "off", id="otlp"),
         pytest.param({"SMTP_HOST": "m", "SMTP_PORT": "587"}, "SMTP_HOST", "smtp", "m:587", "off", id="smtp"),
+        pytest.param({"OTEL_EXPORTER_OTLP_ENDPOINT": "o:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp", "o:4317", "off", id="otlp without a scheme"),
+        pytest.param({"M": "mongodb://a:b@m1,m2:7/x"}, "M", "mongodb", "m1:27017", "off", id="mongodb"),
+        pytest.param({"M": "mongodb+srv://a:b@m.example.com/x"}, "M", "mongodb", "m.example.com:27017", "verify-full", id="mongodb by srv"),
+        pytest.param({"M": "mongodb://m/?tls=true&tlsInsecure=true"}, "M", "mongodb", "m:27017", "require", id="mongodb, careless"),
+        pytest.param({"M": "mongodb+srv://m.example.com/?tls=false"}, "M", "mongodb", "m.example.com:27017", "off", id="mongodb by srv without tls"),
+        pytest.param({"KAFKA_BROKERS": "k", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_BROKERS", "kafka", "k:9092", "verify-full", id="kafka over tls"),
+        pytest.param({"AWS_ENDPOINT_URL_S3": "https://s3.example"}, "AWS_ENDPOINT_URL_S3", "s3", "s3.example:443", "verify-full", id="s3"),
+        pytest.param({"MINIO_ENDPOINT": "minio:9000", "MINIO_USE_SSL": "true"}, "MINIO_ENDPOINT", "s3", "minio:9000", "verify-full", id="minio"),
         pytest.param({"C": "redis://[::1]:7"}, "C", "redis", "[::1]:7", "off", id="IPv6"),
     ],
 )  # fmt: skip
@@ -167,3 +175,63 @@ def test_any_text_is_read_as_env_file(text: str) -> None:
 def test_a_fault_is_told_without_its_secret() -> None:
     fault = Fault("read", "x")
     assert (fault.layer, fault.hint) == ("read", "")
+
+
+def one(**values: str) -> Target:
+    (found,) = services_in(values)
+    return found
+
+
+def test_what_lets_into_kafka() -> None:
+    found = one(
+        KAFKA_BOOTSTRAP_SERVERS="k:9093", KAFKA_SASL_MECHANISM="scram-sha-512", KAFKA_SASL_USERNAME="app",
+        KAFKA_SASL_PASSWORD="hidden", KAFKA_TOPICS="orders,payments",
+    )  # fmt: skip
+    assert (found.user, found.password.reveal(), found.mechanism, found.database) == (
+        "app", "hidden", "SCRAM-SHA-512", "orders",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["", "UPLOADS_"])
+def test_what_lets_into_s3(prefix: str) -> None:
+    values = {
+        "AWS_ENDPOINT_URL": "http://minio:9000", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hidden",
+        "AWS_SESSION_TOKEN": "hidden too", "AWS_REGION": "eu-west-1", "S3_BUCKET": "b",
+    }  # fmt: skip
+    found = one(**{prefix + name: value for name, value in values.items()})
+    assert (found.user, found.password.reveal(), found.token.reveal()) == ("id", "hidden", "hidden too")
+    assert (found.region, found.database) == ("eu-west-1", "b")
+
+
+def test_what_lets_into_a_collector_is_said_for_one_signal_or_for_all() -> None:
+    found = one(
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="https://o.example/v1/traces", OTEL_EXPORTER_OTLP_HEADERS="api-key=hid%20den",
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
+    )  # fmt: skip
+    assert {name: secret.reveal() for name, secret in found.headers.items()} == {"api-key": "hid den"}
+    assert (found.mechanism, found.authentication()) == ("http", "api-key")
+
+
+def test_where_mongodb_keeps_its_user() -> None:
+    found = one(MONGO_URL="mongodb://a:hidden@m/orders?authSource=admin&authMechanism=SCRAM-SHA-1")
+    assert (found.auth_source, found.mechanism, found.database) == ("admin", "SCRAM-SHA-1", "orders")
+    assert one(MONGO_HOST="m", MONGO_USER="a", MONGO_AUTH_SOURCE="users").auth_source == "users"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"M": "mongodb://a:hidden-one@m.invalid/x"},
+        {"M": "mongodb+srv://a:hidden-one@m.invalid/x"},
+        {"K": "kafka://a:hidden-one@k.invalid:9092"},
+        {"S3_URL": "https://key:hidden-one@s3.invalid"},
+        {"S3_ENDPOINT": "s3.invalid:9000", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hidden-one"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://o.invalid", "OTEL_EXPORTER_OTLP_HEADERS": "k=hidden-one"},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_no_secret_of_the_new_kinds_is_in_a_record_or_a_repr(values: dict[str, str]) -> None:
+    found = one(**values)
+    told = contact(found, timeout_s=2, environ=values)
+    assert told.failed_layer == "dns"
+    assert "hidden-one" not in f"{told!r} {found!r} {found.service!r}"

@@ -31,6 +31,7 @@ _WORDS: dict[str, ServiceKind] = {
     "EMAIL": "smtp",
     "S3": "s3",
     "MINIO": "s3",
+    "OTLP": "otlp",
 }
 _PORT_KINDS: dict[str, ServiceKind] = {
     "5432": "postgres",

@@ -121,7 +121,8 @@ def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
 
 def _code(answer: Answer) -> str:
     """Return the error's code; no XML reader is let near an answer nobody vouches for."""
-    found = re.search(rb"<Error[ >].*?<Code>\s*([A-Za-z0-9.]{1,60})\s*</Code>", answer.body, re.DOTALL)
+    begin = answer.body.find(b"<Error")
+    found = re.search(rb"<Code>\s*([A-Za-z0-9.]{1,60})\s*</Code>", answer.body[begin:]) if begin >= 0 else None
     return found[1].decode() if found else ""
 
 
