@@ -219,5 +219,12 @@ def test_a_project_that_names_no_command_is_told_how_to_give_one(tmp_path, see):
     assert "give it with --command" in see(folder).startup.problem
 
 
+def test_a_folder_that_only_root_may_enter_is_told(project, see):
+    if os.geteuid() != 0:
+        pytest.skip("real: only root has folders that its stand-in may not enter")
+    project.chmod(0o700)
+    assert "may be read by root alone" in see(project, f"{PYTHON} app.py", program=SERVER).startup.problem
+
+
 def test_a_program_that_is_not_here_is_told_by_name(project, see):
     assert see(project, "no-such-runtime serve").startup.problem.startswith("no-such-runtime is not installed here")

@@ -182,3 +182,9 @@ def test_a_start_without_delays_has_no_findings():
     assert (
         findings(event("listen", 0.004, "0.0.0.0:80"), event("answer", 0.0041, "200"), view=View(command="x"))[1:] == []
     )
+
+
+def test_the_time_of_a_slow_package_is_not_told_again_as_a_gap():
+    slow = (PackageInit(package="main", at_s=0.0, duration_s=0.5, allocated_bytes=0, allocations=0),)
+    events = (event("open", 0.01, "/sys/x"), event("open", 0.52, "/config.yaml"), event("answer", 0.53, "200"))
+    assert [one[0] for one in findings(*events, inits=slow)] == ["start.slow-init"]

@@ -74,6 +74,10 @@ def see_project(bench: Bench, asked: AskedStart, settings: TrialSettings) -> Sta
     if not program:
         problem = f"{command.words[0]} is not installed here, and {command.source} starts the project by it"
         return Start(startup=Startup(command=command.words, problem=problem))
+    uid, gid = _user(folder)
+    if _is_locked(folder, uid):
+        problem = f"{folder} may be read by root alone, and nothing of a project is started as root"
+        return Start(startup=Startup(command=command.words, problem=problem))
     bench.say(f"starting {command.shown}")
     environment, names = _project_environment(bench.environ, folder, asked, command, settings)
     with bench.store.folder() as scratch:
@@ -82,7 +86,6 @@ def see_project(bench: Bench, asked: AskedStart, settings: TrialSettings) -> Sta
         binds = projectroot.lay_out(
             root, folder, program=program, environ=bench.environ, values=environment, has_network=asked.connects
         )
-        uid, gid = _user(folder)
         question = sandbox.Question(
             rootfs=str(root),
             argv=(program, *command.words[1:], *settings.args),
@@ -203,6 +206,11 @@ def _user(folder: Path) -> tuple[int, int]:
     """Return who the program runs as: the folder's owner, but never root."""
     status = folder.stat()
     return (status.st_uid, status.st_gid) if status.st_uid else (_USER, _USER)
+
+
+def _is_locked(folder: Path, uid: int) -> bool:
+    """Say whether the user that stands for root may not enter a folder of root's."""
+    return uid == _USER and folder.stat().st_mode & 0o005 != 0o005
 
 
 def _services(targets: tuple[Target, ...]) -> dict[str, str]:

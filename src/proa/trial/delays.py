@@ -31,16 +31,23 @@ def delays(
 
     ``times`` are moments and the processor seconds used until then; ``sizes`` those of files that were opened.
     """
-    whole_s = ready_at(events, view) or view.until_s or max((one.at_s for one in events), default=0.0)
+    ready_s = ready_at(events, view)
+    whole_s = ready_s or view.until_s or max((one.at_s for one in events), default=0.0)
     within = [one for one in events if one.at_s <= whole_s]
     worth_s = max(_LONG_RATIO * whole_s, min(_LONG_S, whole_s))
+    init_s = sum(one.duration_s or 0.0 for one in start.steps if one.kind == "initialise")
     found = [
         *_initialisation(start.steps, whole_s),
         *_serial(within, view, worth_s),
         *_names(start.steps),
         *_retries(within, view),
         *_files(within, view, sizes or {}),
-        *_gaps(within, whole_s, worth_s, times),
+        *_gaps(
+            within,
+            (whole_s, "its first good answer" if ready_s else "it was stopped"),
+            worth_s + init_s if init_s >= _INIT_S else worth_s,
+            times,
+        ),
     ]
     return tuple(found)
 
@@ -127,11 +134,13 @@ def _files(events: Iterable[Event], view: View, sizes: Mapping[str, int]) -> Ite
 
 
 def _gaps(
-    events: Sequence[Event], whole_s: float, worth_s: float, times: Sequence[tuple[float, float]]
+    events: Sequence[Event], end: tuple[float, str], worth_s: float, times: Sequence[tuple[float, float]]
 ) -> Iterator[Finding]:
-    """Tell of the longest times in which it asked the system for nothing that is watched."""
-    moments = [(0.0, "its start"), *((one.at_s, _named(one)) for one in events if one.at_s < whole_s)]
-    moments.append((whole_s, "its first good answer"))
+    """Tell of the longest times in which it asked the system for nothing that is watched.
+
+    ``worth_s`` has the initialisation of Go's packages in it already, which is told of by package.
+    """
+    moments = [(0.0, "its start"), *((one.at_s, _named(one)) for one in events if one.at_s < end[0]), end]
     asked = [one for one in events if one.kind in ("connect", "resolve") and one.ended_s is not None]
     gaps = [
         (after - before, before, what, then)
