@@ -103,7 +103,7 @@ def _told(
     )
     opened = tuple(dict.fromkeys(one.what for one in seen.events if one.kind == "open" and view.is_own(one.what)))
     root = seeing.question.rootfs if seeing.folder == "/" else ""
-    sizes = file_sizes(opened[:_MOST_FILES], root=root)
+    sizes = file_sizes((one for one in opened[:_MOST_FILES] if one != seeing.question.argv[0]), root=root)
     return Start(startup=startup, findings=delays(startup, seen.events, view, times=traced.times, sizes=sizes))
 
 
