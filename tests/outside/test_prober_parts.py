@@ -168,7 +168,7 @@ def test_a_hostile_question_is_refused_or_answered(data):
     ],
 )  # fmt: skip
 def test_the_memory_group_is_found(mounts, membership, folder):
-    assert cgroups.parse_memory_folder(mounts, membership) == folder
+    assert cgroups.parse_folder(mounts, membership) == folder
 
 
 def test_no_value_of_the_environment_reaches_a_command_line():

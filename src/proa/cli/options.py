@@ -118,9 +118,9 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
         "image": {
             "base": flags.get("base"),
             "user": flags.get("image_user"),
-            "labels": _pairs("--image-label", flags.get("image_label")),
-            "annotations": _pairs("--image-annotation", flags.get("image_annotation")),
-            "env": _pairs("--env", flags.get("env")),
+            "labels": pairs("--image-label", flags.get("image_label")),
+            "annotations": pairs("--image-annotation", flags.get("image_annotation")),
+            "env": pairs("--env", flags.get("env")),
             "args": flags.get("args"),
             "workdir": flags.get("workdir"),
             "ports": flags.get("ports"),
@@ -132,7 +132,7 @@ def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
             "engine": flags.get("trial_engine"),
             "routes": flags.get("routes"),
             "args": flags.get("trial_args"),
-            "env": _pairs("--trial-env", flags.get("trial_env")),
+            "env": pairs("--trial-env", flags.get("trial_env")),
             "memory": flags.get("memory"),
         },
     }
@@ -155,7 +155,8 @@ def _split(texts: Any) -> tuple[str, ...]:
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
 
 
-def _pairs(flag: str, texts: Any) -> dict[str, str]:
+def pairs(flag: str, texts: Any) -> dict[str, str]:
+    """Return ``KEY=VALUE`` texts as a dict. Raises WrongUsage."""
     pairs: dict[str, str] = {}
     for text in texts or ():
         key, equals, value = text.partition("=")

@@ -83,8 +83,7 @@ def _exec(
     try:
         os.setsid()
         if group:
-            with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
-                members.write("0")
+            group.join()
         if sandbox.has_users:
             os.setgroups(list(sandbox.groups))
             namespaces.enter_users(*users)
@@ -129,7 +128,7 @@ def _launch_namespaces(
     _job: dict[str, Any], sandbox: Sandbox, _place: str, output: int, group: cgroups.Group | None
 ) -> Launched:
     waiter, program, number, what = namespaces.spawn_confined(
-        sandbox, output=output, join=[group.members] if group else []
+        sandbox, output=output, join=group.members if group else []
     )
     stage, _, text = what.partition(" ")
     if number and stage == "exec":
@@ -179,8 +178,7 @@ def _exec_as_root(argv: list[str], output: int, group: cgroups.Group | None) -> 
         os.setsid()
         namespaces.die_with_parent()
         if group:
-            with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
-                members.write("0")
+            group.join()
         namespaces.take_output(output)
         os.execve(argv[0], argv, _RUNTIME_ENVIRONMENT)  # noqa: S606
     finally:
@@ -204,8 +202,7 @@ def become_process(job: dict[str, Any], *, output: int, told: int, group: cgroup
         os.setsid()
         namespaces.die_with_parent()
         if group:
-            with open(group.members, "w", encoding="ascii") as members:  # noqa: PTH123
-                members.write("0")
+            group.join()
         namespaces.take_output(output)
         if os.geteuid() == 0:
             os.chroot(root)
@@ -221,6 +218,22 @@ def become_process(job: dict[str, Any], *, output: int, told: int, group: cgroup
         os.execve(root + job["argv"][0], job["argv"], environment)  # noqa: S606
     except OSError as error:
         os.write(told, f"{stage} {error.errno}".encode())
+    finally:
+        os._exit(127)
+
+
+def become_command(job: dict[str, Any], *, output: int, told: int, group: cgroups.Group | None) -> None:
+    """Become a command of this machine, with nothing given up; never returns."""
+    try:
+        os.setsid()
+        namespaces.die_with_parent()
+        if group:
+            group.join()
+        namespaces.take_output(output)
+        os.chdir(job["directory"])
+        os.execve(job["argv"][0], job["argv"], dict(job["environment"]))  # noqa: S606 - the user's own words
+    except OSError as error:
+        os.write(told, str(error.errno).encode())
     finally:
         os._exit(127)
 

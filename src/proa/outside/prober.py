@@ -27,7 +27,17 @@ from typing import Any
 
 from proa.outside import cgroups, namespaces, peers, processes
 from proa.outside.launchers import Sandbox
-from proa.outside.launching import LAUNCH, RUNTIMES, UNIFIED, Launched, become_process, container, docker_pid, peek
+from proa.outside.launching import (
+    LAUNCH,
+    RUNTIMES,
+    UNIFIED,
+    Launched,
+    become_command,
+    become_process,
+    container,
+    docker_pid,
+    peek,
+)
 from proa.outside.stopping import attempts, kill, reap, remove
 from proa.outside.watching import Output, observe
 
@@ -78,8 +88,8 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     if job["as_image"]:
         namespaces.adopt_orphans()
     # A runtime makes a group of its own, and takes the program out of any other.
-    group = None if job["engine"] in RUNTIMES else cgroups.make_group(sandbox.memory_bytes)
-    report: dict[str, Any] = {"is_user_real": namespaces.is_owned_by_root(), "limits_memory_by": _limiter(group)}
+    group = None if job["engine"] in RUNTIMES else cgroups.make_group(sandbox.memory_bytes, job["cpus"])
+    report: dict[str, Any] = {"is_user_real": namespaces.is_owned_by_root(), **_limits(group)}
     read_end, write_end = os.pipe()
     if job["as_image"] and namespaces.is_owned_by_root():
         # /dev/stdout opened anew is the pipe, and only its owner may open that. Every container runtime does this.
@@ -181,8 +191,50 @@ def probe_process(job: dict[str, Any]) -> dict[str, Any]:
             remove(group)
 
 
-def _limiter(group: cgroups.Group | None) -> str:
-    return f"cgroup v{group.version}" if group else "watching"
+def probe_command(job: dict[str, Any]) -> dict[str, Any]:
+    """Run a command of this machine as its user would, unconfined, and return what was seen.
+
+    As for ``probe_process``, only ports that its own processes opened count.
+    """
+    namespaces.adopt_orphans()
+    job["ignored"] = [one.inode for one in processes.listeners()]
+    group = cgroups.make_group(job["memory_bytes"], job["cpus"])
+    read_end, write_end = os.pipe()
+    told_read, told_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        become_command(job, output=write_end, told=told_write, group=group)
+    launched = Launched(child, child, 0.0)
+    try:
+        os.close(write_end)
+        os.close(told_write)
+        output = Output(read_end)
+        # The descriptor closes at the very moment the command is executed.
+        told = os.read(told_read, 256)
+        launched = Launched(child, child, time.monotonic())
+        if told:
+            return {"exec_errno": int(told)}
+        errand = job["errand"]
+        report = observe(job, launched, group, errand=(lambda seen: _loaded(errand, seen)) if errand else None)
+        return report | {"output": output.text(), "isolation": "none", "sees_machine": True, **_limits(group)}
+    finally:
+        kill(launched)
+        for pid in processes.family(os.getpid())[1:]:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if group:
+            remove(group)
+
+
+def _loaded(errand: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    from proa.outside.loading import load
+
+    return load(errand["load"], report["answers"])
+
+
+def _limits(group: cgroups.Group | None) -> dict[str, Any]:
+    by = f"cgroup v{group.version}" if group else "watching"
+    return {"limits_memory_by": by, "limits_cpus": bool(group and group.cpu_folder)}
 
 
 def _errand(
@@ -308,4 +360,4 @@ def _read_trace(place: str) -> str:
     return ""
 
 
-_PROBES = {"docker": probe_docker, "process": probe_process}
+_PROBES = {"docker": probe_docker, "process": probe_process, "command": probe_command}

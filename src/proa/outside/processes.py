@@ -174,6 +174,21 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 12 else 0.0
 
 
+def page_faults(pids: list[int]) -> int:
+    """Return how many page faults, minor and major, these processes had since each was forked."""
+    return sum(parse_faults(_read(f"/proc/{pid}/stat")) for pid in pids)
+
+
+def parse_faults(stat: str) -> int:
+    """Return minor and major faults from the text of ``/proc/PID/stat``; 0 where the process is gone.
+
+    >>> parse_faults("7 (a b) c) S 1 7 7 0 -1 0 100 5 3 0 0 0")
+    103
+    """
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[7]) + int(fields[9]) if len(fields) > 9 else 0
+
+
 def parse_memory(status: str) -> tuple[int, int]:
     r"""Return VmRSS and VmHWM in bytes from the text of ``/proc/PID/status``.
 

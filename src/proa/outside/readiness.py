@@ -59,6 +59,7 @@ def wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str,
                 break
         time.sleep(step_s)
         step_s = min(step_s * (1.3 if wanted else 1.02), LAST_STEP_S)
+    report["page_faults"] = processes.page_faults(processes.family(launched.program))
     # A program that goes to the background ends a moment after its child listens.
     settle_s = _FAMILY_SETTLE_S if len(processes.family(launched.program)) > 1 else job["settle_s"]
     settled = time.monotonic() + settle_s

@@ -38,6 +38,15 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     program: str = ""
 
 
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program that is ready is measured; then it is left alone for a moment."""
+
+    connections: int = 4
+    seconds: float = 0.4
+    """After a fifth of it for warming up; 0: only the rest."""
+    rest_s: float = 0.1
+
+
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """What to do with a program that is ready, before it is stopped."""
 
@@ -56,6 +65,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """Which port comes first, and is PROA_PORT, where several answer; then plain HTTP, then the lowest."""
     timeout_s: float = 60.0
     """For each of: all requests, the health check, the command."""
+    load: Load | None = None
+    """Where it is set, nothing else of the errand is done."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +80,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     uid: int
     gid: int
     memory_bytes: int
+    cpus: float = 0.0
+    """0: no limit of processor time."""
     start_timeout_s: float
     stop_timeout_s: float
     stop_signal: int = int(signal.SIGTERM)
@@ -123,6 +136,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """It had this machine's files and network before it, though not all within its reach."""
     is_user_real: bool = False
     limits_memory_by: str = ""
+    limits_cpus: bool = False
+    """Processor time was limited as asked."""
     listeners: tuple[tuple[str, int, str, float], ...] = ()
     """Address, port, protocol and seconds after the start."""
     answers: tuple[tuple[int, str, str, int | None], ...] = ()
@@ -136,6 +151,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     was_killed: bool = False
     exit_status: int | None = None
     rss_bytes: int = 0
+    steady_bytes: int = 0
+    """Of all its processes (VmRSS), just before it was asked to stop."""
+    page_faults: int = 0
+    """Until it was ready, what made the sandbox included."""
+    requests_per_s: float | None = None
+    p50_s: float | None = None
+    p99_s: float | None = None
+    load_failed: int = 0
+    """Requests of the load that were not answered well."""
     most_processes: int = 1
     is_over_memory: bool = False
     output: str = ""
@@ -184,6 +208,12 @@ def probe(engine: Engine, question: Question, *, run: Run = run) -> Report:
     if question.as_image and question.uid == 0 and os.geteuid() != 0:
         job["mapped_by"] = more_users()
     return with_engines_words(run_prober(job, question, run=run))
+
+
+def probe_command(question: Question, *, run: Run = run) -> Report:
+    """Run a command of this machine as its user would, unconfined, and return what was seen."""
+    job = msgspec.to_builtins(question) | {"engine": "command", "argv": question.command}
+    return run_prober(job, question, run=run)
 
 
 def more_users() -> list[list[str]]:

@@ -63,6 +63,8 @@ class Memory:
         self._counts_time = counts_time
         self._seconds: dict[int, float] = {}
         self.times: list[tuple[float, float]] = []
+        self.now_bytes = 0
+        """What all of them had at the last look."""
         self._stopped = threading.Event()
         self.look()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -84,6 +86,7 @@ class Memory:
             total += now
             if peak:
                 self._peaks[pid] = max(peak, self._peaks.get(pid, 0))
+        self.now_bytes = total
         self.most_processes = max(self.most_processes, len(family))
         self._note_time()
         if self._limit_bytes and total > self._limit_bytes:
@@ -128,6 +131,7 @@ def observe(
             report |= {"exit_status": status, "ended_s": time.monotonic() - launched.started_s}
     if status is None:
         watch.look()
+        report["steady_bytes"] = watch.now_bytes
         report["ran_s"] = time.monotonic() - launched.started_s
         report |= stop(job, launched)
     report["rss_bytes"] = watch.stop()

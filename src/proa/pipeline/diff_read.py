@@ -70,9 +70,9 @@ def read_image(
         stored_bytes = sum(stored.entry.size_bytes for stored in merged.stored)
         shown_bytes = sum(file.bytes for file in tree.files)
         image_findings = find_all(merged, config, digests, most_of_one_id=_MOST_FINDINGS)
-        program, databases = program_of(merged, config), _databases(merged)
+        program, databases = program_of(merged, config), databases_in(merged)
         wanted = [*([program] if program else []), *databases]
-        taken = _taken(opened, merged, wanted, scratch)
+        taken = taken_out(opened, merged, wanted, scratch)
     packages: dict[str, str] = {}
     for stored in databases:
         packages |= packages_in(stored.shown_at, taken[stored].read_bytes())
@@ -156,12 +156,13 @@ def _unreadable(place: str, reference: str, error: ProaError) -> Finding:
     )
 
 
-def _databases(merged: Merged) -> list[Stored]:
+def databases_in(merged: Merged) -> list[Stored]:
+    """Return the files that name the system packages an image has."""
     found = [one for one in merged.stored if one.shown_at and is_database(one.shown_at)]
     return [one for one in found if one.entry.size_bytes <= _MOST_DATABASE_BYTES][:_MOST_DATABASES]
 
 
-def _taken(opened: StreamedImage, merged: Merged, wanted: Sequence[Stored], scratch: Path) -> dict[Stored, Path]:
+def taken_out(opened: StreamedImage, merged: Merged, wanted: Sequence[Stored], scratch: Path) -> dict[Stored, Path]:
     """Write files of an image into a scratch folder; each layer is read once more at most."""
     names = {(one.layer, one.entry.path) for one in wanted}
     times = Counter((one.layer, one.entry.path) for one in merged.stored if (one.layer, one.entry.path) in names)

@@ -128,7 +128,7 @@ def _build(work: steps.Work, *, is_first: bool) -> _Built:
         started = time.monotonic()
         binary = steps.build_program(work, 0)
         build_s = round(time.monotonic() - started, 3)
-        return _Built(binary=_with_libraries(work, binary), build_s=build_s)
+        return _Built(binary=with_libraries(work, binary), build_s=build_s)
 
     try:
         return steps.kept(
@@ -146,7 +146,7 @@ def _build(work: steps.Work, *, is_first: bool) -> _Built:
         raise analyze.explain_failure(failed, project.cgo) from failed
 
 
-def _with_libraries(work: steps.Work, binary: Binary) -> Binary:
+def with_libraries(work: steps.Work, binary: Binary) -> Binary:
     """Return a dynamic program with this machine's loader and libraries, where they are all here."""
     if binary.is_static or binary.runtime_files:
         return binary

@@ -106,3 +106,22 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
     """The words that repeat it."""
     findings: tuple[Finding, ...] = ()
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one variant; sample N of every variant was made in round N."""
+
+    verdict: VariantVerdict
+    reason: str = ""
+    ready_s: float | None = None
+    warm_ready_s: float | None = None
+    rss_bytes: int | None = None
+    steady_bytes: int | None = None
+    page_faults: int | None = None
+    requests_per_s: float | None = None
+    p50_s: float | None = None
+    p99_s: float | None = None
+    route: str = ""
+    engine: str = ""
+    notes: tuple[str, ...] = ()
+    """What holds for the whole machine: a limit that could not be set."""

@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     user: str = "65532:65532"
     memory_bytes: int = 512 << 20
+    cpus: float = 0.0
+    """Processor time, in cores; 0: no limit."""
     is_root_read_only: bool = True
     as_image: bool = False
     """As a container runtime runs an image that nobody told anything: its own user, root too, and a root it may

@@ -14,7 +14,7 @@ import msgspec
 from proa.outside import sandbox
 from proa.outside.command import Run, run
 from proa.outside.machine import this_platform
-from proa.outside.sandbox import Errand
+from proa.outside.sandbox import Errand, Report
 from proa.outside.touched import OPTIONS, Touched, lines_of, read_touched
 from proa.records import oci
 from proa.records.platform import Platform
@@ -44,6 +44,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     health_status: int | None = None
     command_status: int | None = None
     command_output: str = ""
+    report: Report = Report()
+    """All that was seen, figures included."""
     touched: Touched | None = None
     """None where it was not traced, or the program was never started."""
     health_touched: Touched | None = None
@@ -122,6 +124,7 @@ def run_as_image(
             health_status=report.health_status,
             command_status=report.command_status,
             command_output=report.command_output,
+            report=report,
             touched=_read(trace, program.path, question.directory),
             health_touched=_read(trace.with_name("trace.health"), health, question.directory),
         )
@@ -225,6 +228,7 @@ def _question(
         gid=start.gid,
         groups=groups,
         memory_bytes=limits.memory_bytes,
+        cpus=limits.cpus,
         start_timeout_s=limits.start_timeout_s,
         stop_timeout_s=limits.stop_timeout_s,
         stop_signal=sandbox.stop_signal(execution.stop_signal),
