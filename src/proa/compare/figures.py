@@ -41,7 +41,7 @@ _UP: dict[str, tuple[Shown, Shown]] = {
 
 
 def least_error(pace: Pace) -> float:
-    """Return what a single figure may err at a single look where all figures vary."""
+    """Return what a single figure may err at a single look."""
     return ERROR / len(VARYING) / pace.looks
 
 
@@ -79,7 +79,7 @@ def contrasts(
             if (found := paired(samples[variant.name], samples[baseline], name)) is not None
         }
         for name, (values, others) in pairs.items():
-            ratio, is_wide = ratio_of(values, others, error=ERROR / len(pairs) / pace.looks)
+            ratio, is_wide = ratio_of(values, others, error=least_error(pace))
             yield Contrast(
                 name=variant.name,
                 figure=name,

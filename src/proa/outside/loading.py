@@ -42,7 +42,7 @@ class _Link:
         self.socket.sendall(self._question)
 
     def take(self) -> tuple[bool, bool]:
-        """Read what is there; say whether the answer is whole, and whether the connection stays. Raises OSError."""
+        """Read what is there; say whether the answer is whole, and whether more can come. Raises OSError."""
         chunk = self.socket.recv(1 << 16)
         self._received += chunk
         if len(self._received) > _MOST_BYTES:
@@ -51,8 +51,8 @@ class _Link:
         is_whole = 0 < self._whole <= len(self._received) or (self._whole < 0 and ends(self._received))
         if not chunk:
             # Without a length, the end of the connection is the end of the answer.
-            return bool(self._received), False
-        return is_whole, b"\r\nconnection: close" not in bytes(self._received[:2048]).lower()
+            return bool(self._received) and not self._whole, False
+        return is_whole, not is_whole or stays(self._received)
 
     def is_good(self) -> bool:
         """Say whether the answer is one of success."""
@@ -65,6 +65,18 @@ class _Link:
 
 
 _CHUNKED = -1
+
+
+def stays(received: bytes | bytearray) -> bool:
+    r"""Say whether a server keeps the connection after this answer. Source: RFC 9112 section 9.3.
+
+    >>> stays(b"HTTP/1.0 200 OK\r\n\r\n"), stays(b"HTTP/1.1 200 OK\r\n\r\n")
+    (False, True)
+    """
+    head = bytes(received[:2048]).lower()
+    if head.startswith(b"http/1.0"):
+        return b"\r\nconnection: keep-alive" in head
+    return b"\r\nconnection: close" not in head
 
 
 def length_of(received: bytes | bytearray) -> int:
@@ -124,15 +136,15 @@ def _asked(asked: dict[str, Any], address: str, port: int, question: bytes) -> d
             for key, _ in selector.select(max(0.001, until_s - now_s)):
                 link = key.data
                 try:
-                    is_whole, stays = link.take()
-                    if not is_whole and stays:
+                    is_whole, is_open = link.take()
+                    if not is_whole and is_open:
                         continue
                     moment_s = time.perf_counter()
                     if moment_s >= counted_s:
                         # What came before is warming up.
                         times.extend([moment_s - link.asked_s] if is_whole and link.is_good() else [])
                         failed += not (is_whole and link.is_good())
-                    if not stays:
+                    if not is_open:
                         selector.unregister(link.socket)
                         link.again()
                         selector.register(link.socket, selectors.EVENT_READ, link)

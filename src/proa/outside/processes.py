@@ -186,7 +186,7 @@ def parse_faults(stat: str) -> int:
     103
     """
     fields = stat.rpartition(")")[2].split()
-    return int(fields[7]) + int(fields[9]) if len(fields) > 9 else 0
+    return sum(int(fields[at]) for at in (7, 9) if len(fields) > 9 and fields[at].isdecimal())
 
 
 def parse_memory(status: str) -> tuple[int, int]:

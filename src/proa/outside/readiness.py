@@ -35,7 +35,7 @@ def wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str,
         now_s = time.monotonic() - launched.started_s
         mine = [one for one in found if not (one.protocol == "udp" and one.port == 53 and one.address == "127.0.0.1")]
         if "ignored" in job:
-            mine = _own(mine, job["ignored"], launched.program)
+            mine = _own(mine, job["ignored"], launched.program, is_readable=job["engine"] == "command")
         mine = [one for one in mine if not (job.get("certificate") and one.port == 443)]
         for one in mine:
             seen.setdefault((one.address, one.port, one.protocol), now_s)
@@ -70,11 +70,13 @@ def wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str,
     return report, status
 
 
-def _own(found: list[processes.Listener], ignored: list[int], program: int) -> list[processes.Listener]:
+def _own(
+    found: list[processes.Listener], ignored: list[int], program: int, *, is_readable: bool
+) -> list[processes.Listener]:
     """Return the listeners of the program's family; all new ones where its descriptors may not be read."""
     inodes = processes.socket_inodes(processes.family(program))
     new = [one for one in found if one.inode not in ignored]
-    return [one for one in new if one.inode in inodes] if inodes else new
+    return [one for one in new if one.inode in inodes] if inodes or is_readable else new
 
 
 def _to_ask(

@@ -127,11 +127,12 @@ def _variant(subject: Subject, samples: Sequence[Sample]) -> Variant:
 
 
 def _findings(variants: Sequence[Variant], found: Sequence[Contrast], kept: Kept) -> Iterator[Finding]:
-    if found and 0 < kept.rounds < judgement.LEAST_RUNS:
+    runs = [one for one in found if one.ratio.samples]
+    if found and 0 < kept.rounds < judgement.LEAST_RUNS and all(one.difference == "none_shown" for one in runs):
         yield Finding(
             id="compare.few-runs",
             severity="warning",
-            message=f"{kept.rounds} rounds are too few to show a difference, however large it is",
+            message=f"{kept.rounds} rounds are too few to show a difference",
             hint=f"make {judgement.LEAST_RUNS} at least",
         )
     digests: dict[str, str] = {}

@@ -103,9 +103,10 @@ class Course:
             if not kept.is_over:
                 self.job.bench.warn(f"{kept.rounds} rounds of an interrupted run are kept: --resume goes on with them")
             return new
-        # A longer budget, or a narrower interval, may ask for more than was enough before.
-        again = compare.should_go_on(asked.pace, done=kept.rounds, elapsed_s=kept.elapsed_s, widths=[1.0])
-        return msgspec.structs.replace(kept, is_over=kept.is_over and not again)
+        # A longer budget may ask for more than was enough before; what was narrow enough stays so.
+        pace, was_narrow = asked.pace, kept.is_over and kept.rounds in compare.LOOKS and not asked.pace.runs
+        again = compare.should_go_on(pace, done=kept.rounds, elapsed_s=kept.elapsed_s, widths=[1.0])
+        return msgspec.structs.replace(kept, is_over=was_narrow or not again)
 
     def _round(self, kept: Kept, active: Sequence[Subject]) -> Kept:
         number, before = kept.rounds, machine_facts.busy()
@@ -238,11 +239,17 @@ class Course:
 
     def _sample(self, trial: Trial, report: sandbox.Report, subject: Subject) -> Sample:
         verdict, reason = _VERDICTS[trial.verdict], trial.reason
-        ready_s = report.ready_s if trial.verdict == "ready" else None
-        if trial.verdict == "started":
+        ready_s = report.ready_s
+        if verdict == "not-ready" and ready_s is not None and report.ended_s is None:
+            # It answers here; whether others could reach it is another question.
+            verdict = "measured"
+        if trial.verdict == "started" and ready_s is None:
             ready_s = report.ended_s if report.ended_s is not None else report.listening_s
             if subject.probe.routes and self.job.asked.ready.startswith("http"):
                 verdict = "not-ready"
+        if verdict == "does-not-start" and report.ran_s is not None:
+            # It ran until its time was up.
+            verdict = "not-ready"
         if verdict != "measured":
             last = next((line for line in reversed(trial.output.splitlines()) if line.strip()), "")
             reason += f": {last.strip()[:200]}" if last and last.strip()[:60] not in reason else ""
