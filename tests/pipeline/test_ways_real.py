@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 
 from fakes.api_server import Api, api_server
 from proa.outside.systemd import score
-from real_neighbours import need
+from real_neighbours import free_port, need, running
 
 pytestmark = pytest.mark.real
 
@@ -102,6 +104,38 @@ def test_little_is_left_to_take_away(found: dict[str, Any], tmp_path: Path) -> N
     naked = score(bare)
     assert naked is not None
     assert naked.exposure > 9
+
+
+def calls_of(group: str) -> set[str]:
+    """Return the system calls that systemd puts into a group."""
+    told = subprocess.run(
+        ["systemd-analyze", "syscall-filter", group, "--no-pager"], capture_output=True, text=True, check=True
+    )
+    words = [line.strip() for line in told.stdout.splitlines()[1:]]
+    groups = {word for word in words if word.startswith("@")}
+    return {word for word in words if word and word[0] not in "@#"}.union(*(calls_of(each) for each in groups))
+
+
+def test_the_unit_refuses_no_call_that_the_program_makes(unpacked: Path, tmp_path: Path) -> None:
+    need("strace", "systemd-analyze")
+    port = free_port()
+    argv = ["strace", "-f", "-o", str(tmp_path / "trace"), str(unpacked / "bin" / "shop")]
+    with running(argv, log=tmp_path / "log", env={"PATH": os.environ["PATH"], "PORT": str(port)}):
+        assert answers(f"http://127.0.0.1:{port}/healthz")
+    made = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", (tmp_path / "trace").read_text(), re.MULTILINE))
+    allowed = calls_of("@system-service") - calls_of("@privileged") - calls_of("@resources")
+    assert {"execve", "listen", "write"} <= made
+    assert made - allowed == set()
+
+
+def answers(url: str) -> bool:
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            time.sleep(0.1)
+    return False
 
 
 def test_the_commands_of_the_notes_install_it(unpacked: Path, tmp_path: Path) -> None:
