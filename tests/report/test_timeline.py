@@ -85,6 +85,11 @@ def test_the_page_holds_every_step_and_no_script_and_lets_no_request_out():
     assert not re.search(r"""(?:src|href)=|style=|url\(|@import""", page)
 
 
+def test_a_program_that_ends_by_itself_is_no_problem_and_is_told():
+    lines = timeline_lines(Startup(command=("x",), engine="bubblewrap", exit_status=0), width=100)
+    assert next(lines) == ("start-up  ended by itself with 0 · without network", False)
+
+
 def test_a_start_that_could_not_be_seen_says_why_everywhere():
     start = Startup(problem="bubblewrap is not installed here, so nothing was started")
     assert "bubblewrap is not installed" in next(timeline_lines(start, width=100))[0]

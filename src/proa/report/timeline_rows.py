@@ -85,6 +85,8 @@ def summary(start: Startup) -> str:
         break
     if start.problem:
         parts.append(start.problem)
+    elif start.exit_status is not None:
+        parts.append(f"ended by itself with {start.exit_status}")
     if start.engine:
         parts.append("with this machine's network" if start.has_network else "without network")
     return " · ".join(parts)
