@@ -119,7 +119,8 @@ def calls_of(group: str) -> set[str]:
 def test_the_unit_refuses_no_call_that_the_program_makes(unpacked: Path, tmp_path: Path) -> None:
     need("strace", "systemd-analyze")
     port = free_port()
-    argv = ["strace", "-f", "-o", str(tmp_path / "trace"), str(unpacked / "bin" / "shop")]
+    # Not blocking signals: with -o it would never hear that it is to end.
+    argv = ["strace", "-I", "2", "-f", "-o", str(tmp_path / "trace"), str(unpacked / "bin" / "shop")]
     with running(argv, log=tmp_path / "log", env={"PATH": os.environ["PATH"], "PORT": str(port)}):
         assert answers(f"http://127.0.0.1:{port}/healthz")
     made = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", (tmp_path / "trace").read_text(), re.MULTILINE))
