@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -361,3 +362,35 @@ def test_functions_that_call_one_another_end(tmp_path):
 def test_structs_that_hold_themselves_end(tmp_path):
     top = 'type T struct {\nName string `env:"NAME"`\nNext *T `envPrefix:"N_"`\n}\n'
     assert "NAME" in program(tmp_path, "env.Parse(&T{})", top=top)
+
+
+@pytest.mark.parametrize(
+    ("body", "top"),
+    [
+        pytest.param(
+            "env.Parse(&T{})",
+            "type T struct {\n" + "".join(f'F{n} *T `envPrefix:"F{n}_"`\n' for n in range(12)) + "}\n",
+            id="a struct that holds itself twelve times",
+        ),
+        pytest.param("x := &y\ny := &x\nenv.Parse(x)", "", id="names that stand for one another"),
+        pytest.param(f"env.Parse({'a.' * 3000}b)", "var a struct{}", id="a field of a field"),
+        pytest.param(
+            f'os.Getenv({"(" * 2000}"A"{")" * 2000}); flag.Duration("d", {"9" * 5000} * time.Second, "")',
+            "",
+            id="deep and long expressions",
+        ),
+        pytest.param(
+            "f0(name)",
+            "".join(
+                f"func f{n}(name string) {{ os.Getenv(name)\n{'; '.join(f'f{m}(name)' for m in range(30))} }}\n"
+                for n in range(30)
+            ),
+            id="thirty functions that call one another",
+        ),
+        pytest.param("strings.HasPrefix(); flag.String(); _ = os.Environ(); kong.Parse(); env.Parse()", "", id="no arguments"),
+    ],
+)  # fmt: skip
+def test_hostile_source_takes_little(body, top, tmp_path):
+    started = time.process_time()
+    program(tmp_path, body, top=top)
+    assert time.process_time() - started < 10

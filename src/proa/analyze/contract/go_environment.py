@@ -130,8 +130,9 @@ def _scanned(call: Node, file: File, source: GoSource) -> Iterator[Variable]:
     scope = enclosing_declaration(call)
     for node in walk(scope):
         if node.type == "call_expression" and qualified_name(node, file) in ("strings.HasPrefix", "strings.CutPrefix"):
-            for use in source.uses(file, node, arguments(node)[-1]):
-                for text in source.texts(arguments(node)[-1], use):
+            prefix = arguments(node)[1] if len(arguments(node)) == 2 else None
+            for use in source.uses(file, node, prefix):
+                for text in source.texts(prefix, use):
                     if _NAME.fullmatch(text.removesuffix("=")):
                         name = text.removesuffix("=") if text.endswith("=") else f"{text}*"
                         yield _variable(name, "os.Environ", use, source)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from proa.analyze.contract.go_flags import dashed, variable_of
 from proa.analyze.contract.go_found import Found
 from proa.analyze.contract.go_source import GoSource, Use
-from proa.analyze.contract.go_structs import Field, Struct, Structs, fields_of, kind_of
+from proa.analyze.contract.go_structs import Field, Struct, Structs, kind_of
 from proa.analyze.syntax import File, arguments, called_name, qualified_name, walk
 from proa.records.contract import InputType, Variable
 
@@ -118,7 +118,7 @@ def _roots(call: Node, file: File, source: GoSource, structs: Structs) -> Iterat
 def _walk(struct: Struct, way: _Way, how: _How, level: int = 0) -> Iterator[Variable]:
     if level > _MOST_LEVELS:
         return
-    for field in fields_of(struct):
+    for field in how.structs.fields(struct):
         if way.by == "kong" and field.is_embedded and field.name == "Plugins":
             for plugged in _plugged(struct, how.source):
                 yield from _walk(plugged, way, how, level + 1)

@@ -35,7 +35,8 @@ _MAKERS = (*PFLAG, COBRA, *KINGPIN, "github.com/spf13/viper", "github.com/urfave
 """Libraries whose calls of this kind are their own workings."""
 _COPIES = re.compile(rb"\.VisitAll\(")
 _OWN_SET = re.compile(rb"\b\w*flag\w*\.(?:CommandLine\.)?[A-Z]\w*\(")
-_MOST_LEVELS = 3
+_MOST_FUNCTIONS = 10
+"""Of a library, between the one that registers and the one that the program calls (arbitrary)."""
 
 
 def read_libraries(source: GoSource, found: Found) -> None:
@@ -63,7 +64,7 @@ def read_libraries(source: GoSource, found: Found) -> None:
 
 
 def _is_asked_for(name: str, package: Package, source: GoSource) -> bool:
-    return _is_called(name, package, source, 0) if name != "init" else _is_copied(package, source)
+    return _is_called(name, package, source, set()) if name != "init" else _is_copied(package, source)
 
 
 def _candidates(source: GoSource) -> list[Package]:
@@ -85,18 +86,19 @@ def _own_set(call: Node, file: File) -> str:
     return path if path in (STANDARD, *PFLAG, *KINGPIN) else ""
 
 
-def _is_called(name: str, package: Package, source: GoSource, level: int) -> bool:
+def _is_called(name: str, package: Package, source: GoSource, seen: set[str]) -> bool:
     """Say whether the program's own code calls a library's function, or one of the library that leads to it."""
     if name[:1].isupper() and any(True for _ in _own_calls(name, package, source.own, source)):
         return True
-    if level >= _MOST_LEVELS:
+    seen.add(name)
+    if len(seen) > _MOST_FUNCTIONS:
         return False
     pattern = call_of(name)
     for file in source.files_of([package], pattern):
         for call in file.around(pattern, "call_expression"):
             function = enclosing_declaration(call)
             outer = field_text(function, "name") if function is not None else ""
-            if called_name(call) == name and outer not in ("", name) and _is_called(outer, package, source, level + 1):
+            if called_name(call) == name and outer not in ("", *seen) and _is_called(outer, package, source, seen):
                 return True
     return False
 
@@ -106,7 +108,7 @@ def _is_copied(package: Package, source: GoSource) -> bool:
     for file in source.files_of([package], _COPIES):
         for call in file.around(_COPIES, "call_expression"):
             function = enclosing_declaration(call)
-            if function is not None and _is_called(field_text(function, "name"), package, source, 0):
+            if function is not None and _is_called(field_text(function, "name"), package, source, set()):
                 return True
     return False
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_USES = 400
 """Calls of one function that are followed (arbitrary)."""
+_MOST_USES_IN_ALL = 8_000
+"""So many of all together: functions that call one another make thousands of few lines."""
 _MOST_LEVELS = 3
 _ANY = re.compile(rb"")
 _UNITS_NS = {"Nanosecond": 1, "Microsecond": 10**3, "Millisecond": 10**6, "Second": 10**9, "Minute": 60 * 10**9}
@@ -61,6 +63,7 @@ class GoSource:
         self.system = system
         self.own = sorted(sources.local, key=lambda package: package.import_path != main.import_path)
         self._broken: dict[str, File] = {}
+        self._uses_left = _MOST_USES_IN_ALL
 
     def files(self, *patterns: re.Pattern[bytes]) -> Iterator[File]:
         """Yield the program's own files that any pattern is found in, the main package's first."""
@@ -154,6 +157,9 @@ class GoSource:
             yield use
             return
         for caller, call in self.callers(function, use.at_file):
+            self._uses_left -= 1
+            if self._uses_left < 0:
+                return
             if not within.search(caller.data):
                 continue
             passed = [(name, node) for name, node in zip(given, arguments(call), strict=False) if name in words]
@@ -221,7 +227,7 @@ def place_of(file: File, main: Main) -> str:
 
 def duration(node: Node) -> str:
     """Return what ``2 * time.Minute`` is as Go prints it, ``2m0s``; empty for anything else."""
-    found = re.fullmatch(r"(?:([0-9_]+) ?\* ?)?time\.([A-Z][a-z]+)(?: ?\* ?([0-9_]+))?", text_of(node))
+    found = re.fullmatch(r"(?:([0-9]{1,18}) ?\* ?)?time\.([A-Z][a-z]+)(?: ?\* ?([0-9]{1,18}))?", text_of(node))
     if found is None or found[2] not in _UNITS_NS:
         return ""
     left = int(found[1] or 1) * int(found[3] or 1) * _UNITS_NS[found[2]]

@@ -31,6 +31,9 @@ _SIMPLE: dict[str, InputType] = {
 }  # fmt: skip
 _LEAVES = frozenset({"time.Time", "url.URL", "time.Location", "regexp.Regexp", "big.Int", "os.File"})
 """Struct types of the standard library that are one value."""
+_MOST_FIELDS = 20_000
+"""Fields of one program that are looked at, through all structs in structs (arbitrary)."""
+_MOST_DEPTH = 20
 
 
 class Struct(NamedTuple):
@@ -73,8 +76,8 @@ class Field(NamedTuple):
 
 def kind_of(node: Node) -> InputType:
     """Return what kind of value a type holds; ``unknown`` for types with a name of their own."""
-    if node.type == "pointer_type":
-        return kind_of(node.named_children[0])
+    while node.type == "pointer_type":
+        node = node.named_children[0]
     if node.type in ("slice_type", "map_type", "array_type"):
         return "text" if text_of(node) == "[]byte" else "list"
     return _SIMPLE.get(text_of(node), "unknown")
@@ -112,6 +115,8 @@ class Structs:
     def __init__(self, source: GoSource) -> None:
         self._source = source
         self._known: dict[tuple[str, str], Struct | None] = {}
+        self._fields_left = _MOST_FIELDS
+        self._depth = 0
 
     def of_type(self, node: Node | None, file: File) -> Struct | None:
         """Return the struct that a type is or points to; None where it is something else or not at hand."""
@@ -130,6 +135,14 @@ class Structs:
             package = self._source.sources.packages.get(path)
             return self.named(package, field_text(node, "name")) if package is not None else None
         return None
+
+    def fields(self, struct: Struct) -> Iterator[Field]:
+        """Yield the fields of a struct as long as there are any left to look at."""
+        for field in fields_of(struct):
+            self._fields_left -= 1
+            if self._fields_left < 0:
+                return
+            yield field
 
     def named(self, package: Package, name: str) -> Struct | None:
         """Return the struct type of a package by its name."""
@@ -160,6 +173,15 @@ class Structs:
 
     def of_value(self, node: Node | None, file: File) -> Struct | None:
         """Return the struct type of an expression: ``&cfg``, ``&Config{}``, ``new(Config)``, ``cfg``, ``s.config``."""
+        if self._depth >= _MOST_DEPTH:
+            return None
+        self._depth += 1
+        try:
+            return self._of_value(node, file)
+        finally:
+            self._depth -= 1
+
+    def _of_value(self, node: Node | None, file: File) -> Struct | None:
         while node is not None and node.type in ("unary_expression", "parenthesized_expression"):
             node = node.child_by_field_name("operand") or (node.named_children[0] if node.named_children else None)
         if node is None:

@@ -163,7 +163,7 @@ def _outermost(source: GoSource, structs: Structs) -> list[Struct]:
 def _walk(struct: Struct, way: _Way, how: _How, level: int = 0) -> Iterator[Variable]:
     if level > _MOST_LEVELS:
         return
-    for field in fields_of(struct):
+    for field in how.structs.fields(struct):
         if not field.is_exported and not field.is_embedded:
             continue
         held = how.structs.of_type(field.type, field.file)
