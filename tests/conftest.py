@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Tests import the working models of tests/fakes and the helpers beside this file by their plain names.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import real_neighbours
 
 # How long one example takes says how busy the machine is; what must be quick has a benchmark.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 # A shell starts background jobs with SIGINT ignored, and every child would inherit that: tests that interrupt

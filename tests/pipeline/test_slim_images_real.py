@@ -1,12 +1,16 @@
 """Real fat images of five kinds, made small by `proa slim`, answer 200 requests as they did; few of them were traced.
 
 The first run builds the images from Debian's packages and the registries, and takes minutes; later ones find them in
-the cache of `fat_images`.
+the cache of `fat_images`. While one is made small and asked, the next is built.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +30,26 @@ SOUGHT = {
 """A package of Debian that the image cannot be without."""
 
 
-@pytest.fixture(scope="module", params=fat_images.NAMES)
-def compared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+@pytest.fixture(scope="module")
+def building(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Path]]]:
+    """Build the images that this session asks for, one after the other, beside the tests."""
     fat_images.need_root()
+    here = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
+    names = dict.fromkeys(str(item.callspec.params["compared"]) for item in here)
+    cache = fat_images.cache_folder(os.environ)
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield {name: pool.submit(fat_images.build, name, cache=cache, into=cache / "layouts") for name in names}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# The one that is built soonest comes first.
+@pytest.fixture(scope="module", params=sorted(fat_images.NAMES, key=lambda name: name != "nginx"))
+def compared(
+    request: pytest.FixtureRequest, building: Mapping[str, Future[Path]], tmp_path_factory: pytest.TempPathFactory
+) -> Compared:
+    building[request.param].result()
     return compare(request.param, tmp_path_factory.mktemp(f"fat-{request.param}"))
 
 
