@@ -252,6 +252,16 @@ def test_the_table_fits_and_steers_no_terminal(saved: str) -> None:
         assert all(len(line) <= width for line in anatomy_table.lines(anatomy, top=10, width=width))
 
 
+def test_what_to_do_stands_once_below_the_findings_that_it_is_for(tmp_path: Path, store: Store) -> None:
+    programs = [item(f"usr/bin/{name}", b"x", mode=0o4755) for name in ("one", "two", "three")]
+    anatomy = anatomy_at(str(docker_archive(tmp_path / "i.tar", [archive(programs)])), store)
+    said = list(anatomy_table.lines(anatomy, top=10, width=100))
+    found = [number for number, line in enumerate(said) if "setuid: " in line]
+    hints = [number for number, line in enumerate(said) if "chmod u-s" in line]
+    assert len(found) == 3
+    assert hints == [found[-1] + 1]
+
+
 def test_json_and_markdown_say_the_same(saved: str) -> None:
     document = json.loads(run(saved, "--format", "json").stdout)
     assert document["schema"] == "proa/image-anatomy/v1"

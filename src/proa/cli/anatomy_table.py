@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from proa.cli.amounts import bytes_text
 from proa.records.image_anatomy import ImageAnatomy, LayerAnatomy, WastedFile
@@ -52,10 +53,11 @@ def _all(anatomy: ImageAnatomy, top: int, width: int) -> Iterator[str]:
     if anatomy.findings:
         yield ""
         yield "findings"
-        for finding in anatomy.findings:
+        for finding, following in zip_longest(anatomy.findings, anatomy.findings[1:]):
             where = f" (layer {_number(anatomy, finding.layer)})" if finding.layer else ""
             yield from _wrapped(f"  {finding.severity:<7}  {finding.id}: {plain(finding.message)}{where}", width)
-            if finding.hint:
+            # Once below those that it is for, not below each.
+            if finding.hint and (following is None or following.hint != finding.hint):
                 yield from _wrapped(f"           {plain(finding.hint)}", width)
 
 
