@@ -47,7 +47,7 @@ def least_error(pace: Pace) -> float:
 
 def with_figures(variant: Variant, samples: Sequence[Sample]) -> Variant:
     """Return a variant with the medians and intervals of its runs."""
-    found = {name: _interval(values) for name in VARYING if (values := values_of(samples, name))}
+    found = {name: interval_of(values) for name in VARYING if (values := values_of(samples, name))}
     last = samples[-1] if samples else Sample(verdict="measured")
     return msgspec.structs.replace(variant, route=last.route, engine=last.engine, **found)
 
@@ -57,7 +57,8 @@ def values_of(samples: Sequence[Sample], name: str) -> list[float]:
     return [float(value) for one in samples if (value := getattr(one, name)) is not None]
 
 
-def _interval(values: Sequence[float]) -> Interval:
+def interval_of(values: Sequence[float]) -> Interval:
+    """Return the median of at least one value, with its 95 % interval from the ranks."""
     middle, low, high = median_interval(values)
     return Interval(median=middle, low=low, high=high, samples=tuple(values))
 

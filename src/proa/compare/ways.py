@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
 
 from proa.compare.unit import install_commands
-from proa.records.comparison import Interval
 from proa.records.ways import Effort, WayName
-
-_CONFIDENCE = 0.95
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,26 +90,3 @@ def advise(traits: Traits) -> tuple[WayName, tuple[str, ...]]:
     if not traits.is_server:
         why.append("it is not seen to serve: a timer of systemd or a shell can start it as it is")
     return "service", tuple(why)
-
-
-def interval_of(samples: Sequence[float]) -> Interval | None:
-    """Return the median with its 95 % interval from the ranks, without assuming a distribution; None of nothing.
-
-    Below six samples no ranks reach 95 %, and the interval is all there is.
-
-    >>> found = interval_of([3, 1, 2, 9, 4, 5, 6, 7, 8])
-    >>> found.median, found.low, found.high
-    (5, 2, 8)
-    """
-    if not samples:
-        return None
-    ranked, count = sorted(samples), len(samples)
-    middle = count // 2
-    median = ranked[middle] if count % 2 else (ranked[middle - 1] + ranked[middle]) / 2
-    below, cut = 0.0, 0
-    for rank in range(middle):
-        below += math.comb(count, rank) / 2**count
-        if 1 - 2 * below < _CONFIDENCE:
-            break
-        cut = rank
-    return Interval(median=median, low=ranked[cut], high=ranked[count - 1 - cut], samples=tuple(samples))

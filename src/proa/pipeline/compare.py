@@ -23,7 +23,8 @@ from proa.records.trial import Limits
 
 _MEMORY = "2Gi"
 """A JVM takes a quarter of it for its heap."""
-_LOCK = "compare"
+MEASURING = "compare"
+"""The lock of the store under which anything is timed."""
 
 
 def compare(asked: Asked, *, environ: Mapping[str, str], progress: Say, warn: Say, watch: Watch) -> Comparison:
@@ -48,7 +49,7 @@ def compare(asked: Asked, *, environ: Mapping[str, str], progress: Say, warn: Sa
         _check(asked.baseline, subjects)
         progress("waiting for another comparison to end")
         # Two that measure at once would measure each other.
-        with bench.store.lock(_LOCK):
+        with bench.store.lock(MEASURING):
             course = Course(job, subjects, machine)
             course.prepare()
             baseline = _baseline(asked.baseline, course.subjects)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from proa.compare.figures import interval_of
 from proa.compare.pod import PodWanted
 from proa.compare.unit import Unit, environment_text, install_text, makes_code, unit_name, unit_text
-from proa.compare.ways import Traits, advise, effort_of, interval_of
+from proa.compare.ways import Traits, advise, effort_of
 from proa.errors import ProaError, WrongUsage
 from proa.outside import systemd
 from proa.outside.kubectl import Cluster
@@ -20,6 +21,7 @@ from proa.pack.compress import choose_method, write_layer
 from proa.pack.entries import Entry, file_entry, with_parents
 from proa.pack.tar import tar, tar_bytes
 from proa.pipeline import ship, steps, trials
+from proa.pipeline.compare import MEASURING
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
 from proa.pipeline.ways_pod import Started, start_pods
 from proa.preflight.variables import services_in
@@ -75,10 +77,10 @@ def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say) -> Ways:
         archive, digest = _archive(made, unit, asked.output, bench)
         progress("asking whether a cluster answers")
         has_cluster = _answers(asked.cluster)
-        found = (
-            *_measured(made, asked.runs, archive.stat().st_size, unit),
-            _pod(made, asked, unit, has_cluster=has_cluster),
-        )
+        # Two that measure at once would measure each other; `proa compare` waits here too.
+        with bench.store.lock(MEASURING):
+            found = _measured(made, asked.runs, archive.stat().st_size, unit)
+        found = (*found, _pod(made, asked, unit, has_cluster=has_cluster))
         with bench.store.folder() as folder:
             file = folder / f"{unit.name}.service"
             file.write_text(unit_text(unit), encoding="utf-8")
@@ -199,7 +201,7 @@ def _pod(made: _Made, asked: Asked, unit: Unit, *, has_cluster: bool) -> Way:
         is_measured=bool(started.seconds),
         reason=started.problem or _WHOLE_SECONDS,
         engine="cluster" if started.seconds else "",
-        ready_s=interval_of(started.seconds),
+        ready_s=interval_of(started.seconds) if started.seconds else None,
         transfer_bytes=made.image.compressed_bytes,
         effort=effort_of("pod", variables=len(_variables(made)), **named),  # type: ignore[arg-type]
     )
@@ -224,7 +226,8 @@ def _start(made: _Made, engine: str) -> Trial:
 
 def _way(name: WayName, tried: list[Trial], transfer_bytes: int, *, effort: object) -> Way:
     good = [one for one in tried if one.ready_s is not None or one.listening_s is not None]
-    times = [one.ready_s if one.ready_s is not None else one.listening_s for one in good]
+    times = [one.ready_s or one.listening_s or 0.0 for one in good]
+    peaks = [one.rss_bytes for one in good if one.rss_bytes is not None]
     reason = _NO_SYSTEMD if name == "service" else ""
     if not good:
         reason = f"not measured: {tried[-1].reason}" if tried else "not measured"
@@ -233,8 +236,8 @@ def _way(name: WayName, tried: list[Trial], transfer_bytes: int, *, effort: obje
         is_measured=bool(good),
         reason=reason,
         engine=tried[-1].engine if tried else "",
-        ready_s=interval_of([one for one in times if one is not None]),
-        rss_bytes=interval_of([one.rss_bytes for one in good if one.rss_bytes is not None]),
+        ready_s=interval_of(times) if times else None,
+        rss_bytes=interval_of(peaks) if peaks else None,
         transfer_bytes=transfer_bytes,
         effort=effort,  # type: ignore[arg-type]
     )
