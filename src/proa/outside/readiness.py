@@ -18,6 +18,8 @@ _NO_ROUTE_S = 0.7
 """How long a server may answer nothing but 404 until that is its answer (arbitrary)."""
 _UNEXPECTED_PORT_S = 1.0
 """How long to wait for an expected port once another one listens (arbitrary)."""
+_TRACED_STEP_S = 0.005
+"""How long to rest at first where the moments are read from a trace (arbitrary)."""
 _FAMILY_SETTLE_S = 0.3
 """How long a family of processes is watched after its first good answer (arbitrary)."""
 
@@ -28,7 +30,7 @@ def wait_until_ready(job: dict[str, Any], launched: Launched) -> tuple[dict[str,
     deadline = launched.started_s + job["start_timeout_s"]
     seen: dict[tuple[str, int, str], float] = {}
     asked_since = None
-    step_s = FIRST_STEP_S
+    step_s = _TRACED_STEP_S if job["counts_time"] else FIRST_STEP_S
     while time.monotonic() < deadline:
         status = poll(launched.waiter)
         found = processes.listeners()
