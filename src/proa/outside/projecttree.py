@@ -110,7 +110,7 @@ def _walked(root: Path) -> Iterator[tuple[str, int]]:
         for entry in entries:
             path = f"{folder}{entry.name}"
             is_folder = entry.is_dir(follow_symlinks=False)
-            if any(one(f"{path}/" if is_folder else path) for one in ignores):
+            if _is_ignored(f"{path}/" if is_folder else path, ignores):
                 continue
             if is_folder:
                 if entry.name not in ASIDE and not is_output(root / path):
@@ -119,7 +119,13 @@ def _walked(root: Path) -> Iterator[tuple[str, int]]:
                 yield path, entry.stat(follow_symlinks=False).st_size
 
 
-_Ignore = Callable[[str], bool]
+_Ignore = Callable[[str], bool | None]
+"""Whether a .gitignore leaves a path out, takes it in again, or says nothing of it."""
+
+
+def _is_ignored(path: str, ignores: tuple[_Ignore, ...]) -> bool:
+    said = [one(path) for one in ignores]
+    return next((one for one in reversed(said) if one is not None), False)
 
 
 def _ignore(root: Path, folder: str) -> _Ignore:
@@ -130,5 +136,5 @@ def _ignore(root: Path, folder: str) -> _Ignore:
         lines = (root / folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()[:2000]
         spec: GitIgnoreSpec = GitIgnoreSpec.from_lines(lines)
     except (OSError, ValueError):
-        return lambda _path: False
-    return lambda path: spec.match_file(path[len(folder) :])
+        return lambda _path: None
+    return lambda path: spec.check_file(path[len(folder) :]).include
