@@ -34,6 +34,7 @@ _ALL = "\0settings"
 @click.option("--connect", is_flag=True, help="Let that start reach its services, with network and .env.")
 @click.option("--command", metavar="WORDS", default="", help="What that start runs, instead of what the files name.")
 @timeline.timeline_option
+@click.option("--env-example", "env_example", metavar="FILE", default="", help="Write the contract as a .env.example.")
 @options.format_or_markdown_option
 def analyze(**flags: Any) -> None:
     """Say what the project in SOURCE is made with, how it is laid out, what it talks to, and what it needs.
@@ -64,6 +65,10 @@ def analyze(**flags: Any) -> None:
         click.echo(encode_records(found.analyses), nl=False)
     else:
         _show(found.analyses, flags["form"], with_settings=fact == _ALL)
+    if flags["env_example"]:
+        from proa.pipeline.contract import write_example
+
+        write_example(Path(flags["env_example"]), [one for each in found.analyses for one in each.variables])
     if flags["timeline_file"]:
         timeline.write_timeline(flags["timeline_file"], found.analyses)
     if found.fault is not None:

@@ -16,7 +16,7 @@ from proa.records.evidence import Finding
 _MOST_FILES = 4_000
 _MOST_BYTES = 1 << 20
 _SCRIPT = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
-_SETTINGS = (".properties", ".yml", ".yaml", ".json", ".toml", ".ini")
+_SETTINGS = (".properties", ".yml", ".yaml", ".json", ".toml", ".ini", "pom.xml", ".gradle", ".gradle.kts")
 _READERS = (
     (_SCRIPT, read_javascript),
     ((".py",), read_python),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,13 +14,12 @@ from proa.errors import ProaError
 from proa.outside.go import find_go
 from proa.outside.installed import installed_versions
 from proa.outside.projecttree import MOST_FILES, Tree, read_tree
-from proa.outside.variables import parse_env
+from proa.pipeline.contract import completed, joined_services
 from proa.pipeline.preflight import Asked, targets
 from proa.pipeline.source_contract import read_contract
-from proa.preflight.variables import services_in
 from proa.records.contract import Setting, Variable
 from proa.records.environment import Framework, Version
-from proa.records.evidence import Evidence, Finding
+from proa.records.evidence import Finding
 from proa.records.preflight import Service
 from proa.records.project import Module, Package
 from proa.records.project_layout import LayoutEntry
@@ -64,15 +63,16 @@ def read_state(tree: Tree, *, environ: Mapping[str, str], today: str, chosen: Ch
     found = read_environment(own, known)
     # The go command has said what a Go program is made of; the rest of its tree is another program's.
     contract = Contract(variables=chosen.reads) if chosen.modules else read_contract(tree)
-    services, problems = declared_services(tree.root)
-    services = (*services, *_shown_services(tree, contract.variables, {one.name for one in services}))
+    whole = completed(own, contract)
+    declared, problems = declared_services(tree.root)
     return State(
         environment=found.versions,
         frameworks=found.frameworks,
         layout=read_layout(tree),
-        services=services,
-        variables=contract.variables,
-        findings=(*_bounded(tree), *found.findings, *problems, *contract.findings),
+        services=joined_services(whole.services, declared),
+        variables=whole.variables,
+        settings_found=whole.settings,
+        findings=(*_bounded(tree), *found.findings, *problems, *whole.findings),
     )
 
 
@@ -102,23 +102,6 @@ def declared_services(folder: Path) -> tuple[tuple[Service, ...], tuple[Finding,
         finding = Finding(id="analyze.services", message=f"services were not read: {error.what}", hint=error.hint)
         return (), (finding,)
     return tuple(one.service for one in found), ()
-
-
-def _shown_services(tree: Tree, variables: tuple[Variable, ...], known: set[str]) -> Iterator[Service]:
-    """Yield the services that examples of .env files and the defaults in the source show, where .env names none."""
-    values = {one.name: one.default for one in variables if one.kind == "environment" and one.default}
-    places = {one.name: one.where for one in variables}
-    for name in (".env.example", ".env.sample", ".env.dist"):
-        if tree.has(name):
-            text = tree.text(name, most=1 << 20)
-            values |= parse_env(text)
-            for variable in parse_env(text):
-                line = next((at for at, one in enumerate(text.splitlines(), 1) if variable in one), 1)
-                places[variable] = (*places.get(variable, ()), Evidence(file=name, line=line))
-    for target in services_in(values):
-        service = target.service
-        if service.name not in known:
-            yield msgspec.structs.replace(service, where=places.get(service.name, service.where))
 
 
 def _bounded(tree: Tree) -> tuple[Finding, ...]:

@@ -31,7 +31,8 @@ def compose_units(file: SourceFile, by_path: Mapping[str, SourceFile]) -> Iterat
 
 
 def _service(path: str, folder: str, name: str, service: dict[str, Any], by_path: Mapping[str, SourceFile]) -> Unit:
-    sets, is_open = [], "extends" in service
+    sets: list[Assignment] = []
+    is_open = "extends" in service
     files = service.get("env_file", [])
     for one in files if isinstance(files, list) else [files]:
         said = str(one.get("path", "") if isinstance(one, dict) else one).removeprefix("./")
@@ -109,7 +110,7 @@ def _fly(path: str, data: bytes) -> Iterator[Unit]:
     sets = [
         Assignment(
             name=name, value=str(value), file=path,
-            line=next((at for at, line in enumerate(lines, start=1) if re.match(rf"\s*['\"]?{re.escape(name)}\b", line)), 1),
+            line=next((at for at, line in enumerate(lines, start=1) if line.lstrip(" \"'").startswith(name)), 1),
         )
         for name, value in (given.items() if isinstance(given, dict) else ())
     ]  # fmt: skip
@@ -143,7 +144,8 @@ def _workflow(path: str, document: Any) -> Iterator[Unit]:
             sets += assignments(path, one.get("env"))
         if sets:
             yield Unit(
-                file=path, line=line_of(name), name=str(name), sets=tuple(sets), is_open=True, is_own=True, is_shared=True
+                file=path, line=line_of(name), name=str(name), sets=tuple(sets), is_open=True, is_own=True,
+                is_shared=True,
             )  # fmt: skip
 
 
@@ -151,7 +153,7 @@ _BLOCK = re.compile(r"\b(?:environment|environment_variables|env|env_vars|variab
 
 
 def _terraform(path: str, text: str) -> Iterator[Unit]:
-    """Yield the names set in blocks called environment, env or variables; Terraform's own variables are no such block."""
+    """Yield the names set in blocks called environment, env or variables; Terraform's own variables are none."""
     sets: dict[str, Assignment] = {}
     for block in _BLOCK.finditer(text):
         depth, end = 1, block.end()

@@ -48,7 +48,10 @@ _KINDS = re.compile(
     r"(?:.*/)?(?:[\w.-]*Dockerfile[\w.-]*|Containerfile|(?:docker-)?compose[\w.-]*\.ya?ml|\.env[\w.-]*|[\w.-]+\.env|[\w@.-]+\.service"
     r"|Procfile|app\.json|fly[\w.-]*\.toml|serverless\.ya?ml|proa\.ya?ml|kustomization\.ya?ml|[\w.-]+\.tf)"
 )
-_YAML_HINT = re.compile(rb"^\s*(?:-\s*)?(?:kind|apiVersion|env|environment|envFrom|jobs)\s*:", re.MULTILINE)
+_YAML_HINT = re.compile(
+    rb"^\s*(?:-\s*)?(?:kind|apiVersion|services|env|environment|envFrom|jobs|configMapGenerator|secretGenerator)\s*:",
+    re.MULTILINE,
+)
 _ASIDE = re.compile(r"(?:^|/)(?:node_modules|vendor|third_party|testdata|fixtures|\.terraform|\.git)/")
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from proa.records.contract import Variable
 
 _WIDTH = 118
+_HEAD = (
+    "# Written by `proa analyze --env-example`. Copy it to .env and fill it in; what is commented out has a default."
+)
 
 
 def example_text(variables: Iterable[Variable]) -> str:
@@ -22,9 +25,7 @@ def example_text(variables: Iterable[Variable]) -> str:
     # PORT=8080
     """
     own = sorted((one for one in variables if _belongs(one)), key=lambda one: one.name)
-    lines = [
-        "# Written by `proa analyze --env-example`. Copy it to .env and fill it in; what is commented out has a default."
-    ]
+    lines = [_HEAD]
     required = [one for one in own if one.is_required]
     if required:
         lines += ["", "# ---- Required ----", *_entries(required)]
@@ -56,7 +57,7 @@ def _entries(variables: list[Variable]) -> Iterator[str]:
         yield ""
         for line in _wrapped(one.help):
             yield f"# {line}"
-        words = [one.type if one.type != "unknown" else "text"]
+        words: list[str] = [one.type if one.type != "unknown" else "text"]
         words += ["required"] if one.is_required else []
         words += ["secret"] if one.is_secret else []
         # A default with stars in it is an address whose password was left out.
