@@ -39,7 +39,7 @@ def explain(analysis: Analysis, fact: str) -> tuple[Explanation, ...]:
     if asked.lower() == "health":
         chosen = [one for one in chosen if "asked first" in " ".join(one.decides)]
     if not chosen:
-        names = [name for one in known for name in (one.fact, one.fact.partition(".")[2])]
+        names = dict.fromkeys(one.fact.partition(".")[2] for one in known)
         near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
         groups = sorted({one.fact.partition(".")[0] for one in known})
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(groups)}, and what is in them"
