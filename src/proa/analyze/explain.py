@@ -82,7 +82,7 @@ def _facts(analysis: Analysis) -> Iterator[Explanation]:
             fact=f"services.{service.name}",
             value=f"{service.kind} {service.address}, authentication: {service.authentication}".replace(" ,", ","),
             where=service.where,
-            decides=("preflight: contacted, with what lets it in", _RECORD),
+            decides=("preflight: contacted, with what lets it in",),
         )
     yield from _of_variables(analysis)
     if analysis.project is not None:

@@ -24,6 +24,7 @@ from proa.records.shipment import Shipment, document
 from proa.records.trial import Trial
 
 if TYPE_CHECKING:
+    from proa.analyze.environment import Found
     from proa.outside.store import Store
     from proa.pipeline.steps import Work
 
@@ -110,6 +111,7 @@ def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Ship
     whole = images[0].manifest
     if len(images) > 1:
         whole = pack.index(images, annotations=_annotations(images, store), store=store)
+    made_with = _made_with(project)
     shipment = Shipment(
         program=plan.main.import_path,
         reference="",
@@ -119,6 +121,9 @@ def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Ship
         trial=_representative(images),
         timings_s=log.timings_s,
         cache=log.cache,
+        environment=made_with.versions,
+        frameworks=made_with.frameworks,
+        variables=project.variables,
         findings=tuple(findings),
         left_out=left_out,
     )
@@ -148,6 +153,19 @@ def _analyzed_and_built(work: Work) -> tuple[Project, Binary]:
             reading.result()
         binary = steps.build_program(work, 0)
         return reading.result(), binary
+
+
+def _made_with(project: Project) -> Found:
+    """Return run time and frameworks of a Go program by its own go.mod; the whole tree is `proa analyze`'s to read."""
+    from proa.analyze.environment import Found, read_go_module
+    from proa.outside.projecttree import Tree
+
+    root = Path(project.main.module_directory)
+    if project.native is not None or not project.main.module_directory or project.main.module_version:
+        return Found()
+    tree = Tree(root=root, sizes={"go.mod": 0})
+    packages = tuple(one for one in project.packages if one.is_local)
+    return read_go_module(tree, toolchain=project.toolchain, modules=project.modules, packages=packages)
 
 
 def judge(tried: Sequence[tuple[str, Trial | None]], *, requires_trial: bool) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from proa.records.contract import Variable
+from proa.records.environment import Framework, Version
 from proa.records.evidence import Finding, LeftOut
 from proa.records.image import Image
 from proa.records.trial import Trial
@@ -32,6 +34,11 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds per stage."""
     cache: dict[str, CacheState] = {}
     """``hit``: nothing was done · ``miss``: it was done · ``off``."""
+    environment: tuple[Version, ...] = ()
+    """The run time it was made with: declared, locked, installed."""
+    frameworks: tuple[Framework, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    """What it reads of how it is configured: whoever deploys it has to set it."""
     findings: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 

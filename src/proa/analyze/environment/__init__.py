@@ -4,6 +4,8 @@ One module per ecosystem reads its own files and returns the same record; no fil
 one that cannot be read is a finding. Nothing is fetched, and nothing of the project is run.
 """
 
+from proa.analyze.environment.found import Found
+from proa.analyze.environment.go import read_go as read_go_module
 from proa.analyze.environment.reading import Known, needed_tools, read_environment
 
-__all__ = ["Known", "needed_tools", "read_environment"]
+__all__ = ["Found", "Known", "needed_tools", "read_environment", "read_go_module"]
