@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from proa.outside.peers import parse_name
+from proa.outside.strace_text import address_of, first_text, strings
 
 _CALLS = (
     "execve", "?open", "openat", "?openat2", "chdir", "?fork", "?vfork", "clone", "?clone3", "exit_group",
@@ -39,13 +40,7 @@ _MOST_LINE_BYTES = 16 << 10
 _CALL = re.compile(r"^(\d+) +(\d+\.\d+) (?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)$", re.DOTALL)
 _RESULT = re.compile(r"\) += (-?\d+|\?|0x[0-9a-f]+)(?: (E[A-Z0-9]+))?[^\"]*?(?: <(\d+\.\d+)>)?$")
 _CLONES = frozenset({"clone", "clone3", "fork", "vfork"})
-_PATH = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?')
-_INET = re.compile(r'sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)')
-_INET6 = re.compile(r'sin6_port=htons\((\d+)\).*?inet_pton\(AF_INET6, "([^"]+)"')
-_UNIX = re.compile(r'sun_path="((?:[^"\\]|\\.)*)"')
 _SO_ERROR = re.compile(r"SO_ERROR, +\[(\w+)\]")
-_ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
-_LETTERS = {b"n": b"\n", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 _HTTP = re.compile(rb"^HTTP/\d(?:\.\d)? (\d{3})\b")
 _CHANGE = re.compile(
     rb"\b(CREATE|ALTER|DROP)\s+(?:UNIQUE\s+|OR\s+REPLACE\s+|TEMP(?:ORARY)?\s+)?"
@@ -157,7 +152,7 @@ class _Reader:
         if result is None:
             return
         if self.began_s is None:
-            if name == "execve" and result[1] == "0" and _text(rest) == self._program:
+            if name == "execve" and result[1] == "0" and first_text(rest) == self._program:
                 self.began_s = float(moment)
                 self._main = pid
                 self._processes[pid] = _Process(self._directory, {})
@@ -198,7 +193,7 @@ class _Reader:
 
     def executed(self, call: _Call) -> None:
         if not call.error:
-            self.add("exec", call, _text(call.text))
+            self.add("exec", call, first_text(call.text))
 
     def exited(self, call: _Call) -> None:
         status = re.match(r"(\d+)", call.text)
@@ -208,10 +203,10 @@ class _Reader:
 
     def moved(self, call: _Call) -> None:
         if not call.error:
-            self._processes[call.pid].directory = self._absolute(call, _text(call.text))
+            self._processes[call.pid].directory = self._absolute(call, first_text(call.text))
 
     def opened(self, call: _Call) -> None:
-        path = _text(call.text)
+        path = first_text(call.text)
         if path and "O_DIRECTORY" not in call.text and (path.startswith("/") or _is_here(call)):
             self.add("open", call, self._absolute(call, path), error=call.error)
 
@@ -315,19 +310,19 @@ class _Reader:
         elif one.kind in ("service", "connecting") and not call.error:
             if one.kind == "connecting":
                 self._finish(one, call.at_s)
-            for data in _data(call.text):
+            for data in strings(call.text):
                 if found := _CHANGE.search(data):
                     words = b" ".join((found[1].upper(), found[2].upper(), found[3].strip(b'"`')))
                     self.add("query", call, words.decode(errors="replace"), peer=one.address)
 
     def _answer(self, call: _Call) -> None:
         # A connection that stays open may be asked again.
-        status = next((found[1] for data in _data(call.text) if (found := _HTTP.match(data))), None)
+        status = next((found[1] for data in strings(call.text) if (found := _HTTP.match(data))), None)
         if status:
             self.add("answer", call, status.decode())
 
     def _ask_names(self, one: _Socket, call: _Call) -> None:
-        for data in _data(call.text):
+        for data in strings(call.text):
             try:
                 name, _ = parse_name(data)
             except (IndexError, ValueError):
@@ -367,21 +362,6 @@ _READERS = {
 }
 
 
-def address_of(text: str) -> str:
-    """Return the address in a call's arguments; empty where there is none.
-
-    >>> address_of('3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("10.0.0.1")}, 16')
-    '10.0.0.1:80'
-    """
-    if found := _INET.search(text):
-        return f"{found[2]}:{found[1]}"
-    if found := _INET6.search(text):
-        address = found[2].removeprefix("::ffff:")
-        return f"[{address}]:{found[1]}" if ":" in address else f"{address}:{found[1]}"
-    found = _UNIX.search(text)
-    return f"unix:{_bytes(found[1]).decode(errors='replace')}" if found else ""
-
-
 def _rounded(moment: float | None) -> float | None:
     return None if moment is None else round(moment, 6)
 
@@ -392,32 +372,3 @@ def _descriptor(text: str) -> str:
 
 def _is_here(call: _Call) -> bool:
     return call.name == "open" or call.text.startswith("AT_FDCWD")
-
-
-def _text(text: str) -> str:
-    found = _PATH.search(text)
-    return _bytes(found[1]).decode("utf-8", "surrogateescape") if found and not found[2] else ""
-
-
-def _data(text: str) -> Iterator[bytes]:
-    """Yield the data of a call that sends: one or several strings."""
-    for found in _PATH.finditer(text):
-        yield _bytes(found[1])
-
-
-def _bytes(text: str) -> bytes:
-    r"""Return what strace wrote with escapes.
-
-    >>> _bytes(r"\2db\0\n")
-    b'\x02db\x00\n'
-    """
-
-    def unescaped(found: re.Match[bytes]) -> bytes:
-        code = found[1]
-        if code[:1] == b"x" and len(code) == 3:
-            return bytes([int(code[1:], 16)])
-        if code[:1].isdigit():
-            return bytes([int(code, 8) & 255])
-        return _LETTERS.get(code, code)
-
-    return _ESCAPE.sub(unescaped, text.encode("utf-8", "surrogateescape"))
