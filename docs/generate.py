@@ -29,6 +29,7 @@ from proa.records.debugging import Symbols
 from proa.records.difference import Difference
 from proa.records.image_anatomy import ImageAnatomy
 from proa.records.preflight import Preflight
+from proa.records.report import Report
 from proa.records.shipment import Shipment
 from proa.records.slimming import Slimming
 from proa.records.trial import Trial
@@ -52,6 +53,7 @@ _RECORDS: dict[str, tuple[type[Any], str]] = {
     "trial": (Trial, "What a trial run showed."),
     "ways": (Ways, "What `proa ways --format json` prints."),
     "preflight": (Preflight, "What `proa preflight --format json` prints."),
+    "report": (Report, "What `proa report --format json` prints."),
     "debug": (Symbols, "What `proa debug --format json` prints."),
 }
 _SECTIONS: dict[str, type[Any]] = {

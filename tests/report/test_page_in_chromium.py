@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
-from collections.abc import Callable, Iterator
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from proa.records.image_tree import ImageTree, TreeFile
 from proa.records.platform import Platform
 from proa.report.page import binary_page, difference_page, image_page
 from real_neighbours import need
+from report.browsing import READY, Browser, chromium, watched
 
 pytestmark = pytest.mark.real
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -53,7 +51,6 @@ func main() {
 	xml.NewEncoder(os.Stdout).Encode(os.Args)
 }
 """
-READY = "return document.documentElement.dataset.ready"
 
 
 @pytest.fixture(scope="module")
@@ -126,109 +123,16 @@ def pages(folder, programs, images, anatomy, environ) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in texts}
 
 
-class Browser:
-    """One Chromium; knows what it asked for and what it complained about."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-        self.files: set[str] = set()
-
-    def cdp(self, command: str, **fields: Any) -> Any:
-        return self.driver.execute_cdp_cmd(command, fields)
-
-    def js(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)
-
-    def open(self, file: Path, fragment: str = "", *, width: int = 1200, height: int = 900, **media: str) -> None:
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
-        self.cdp("Emulation.setEmulatedMedia", features=features)
-        self.files.add(file.as_uri())
-        self.driver.get("about:blank")
-        self.driver.get(file.as_uri() + fragment)
-        self.wait(lambda: self.js(READY) == "yes")
-
-    def wait(self, is_done: Callable[[], Any], *, told: Callable[[], Any] = str, most_s: float = 10) -> None:
-        ends = time.monotonic() + most_s
-        while not is_done():
-            assert time.monotonic() < ends, f"the page did not come so far {told()}"
-            time.sleep(0.03)
-
-    def text(self, selector: str) -> str:
-        return self.js("return document.querySelector(arguments[0]).textContent", selector)
-
-    def texts(self, selector: str) -> list[str]:
-        return self.js("return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)", selector)
-
-    def press(self, keys: str) -> None:
-        """Send keys to what has the focus, as a keyboard does."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        ActionChains(self.driver, duration=10).send_keys(keys).perform()
-
-    def click(self, selector: str, text: str = "") -> None:
-        """Click the middle of the first such element, or of its first 8 pixels: a block's own label."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        find = (
-            "return [...document.querySelectorAll(arguments[0])]"
-            ".find((one) => (one.getAttribute('aria-label') || one.textContent).includes(arguments[1]))"
-        )
-        element = self.js(find, selector, text)
-        assert element is not None, (selector, text)
-        self.js("arguments[0].scrollIntoView({block: 'nearest'})", element)
-        size = element.size
-        off = (-size["width"] // 2 + 4, -size["height"] // 2 + 6) if selector == ".block" else (0, 0)
-        ActionChains(self.driver, duration=10).move_to_element_with_offset(element, *off).click().perform()
-
-    def rows(self) -> list[list[str]]:
-        return self.js(
-            "return [...document.querySelectorAll('#rows tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
-        )
-
-    def requests(self) -> list[str]:
-        found = []
-        for line in self.driver.get_log("performance"):
-            message = json.loads(line["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                found.append(message["params"]["request"]["url"].partition("#")[0])
-        return found
-
-
 @pytest.fixture(scope="module")
 def driver(folder) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    wanted = Options()
-    wanted.binary_location = "/usr/bin/chromium"
-    flags = ["headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-component-update"]
-    # The network is cut: every name is unknown, and every connection goes to a closed port.
-    flags += ["host-resolver-rules=MAP * ~NOTFOUND", "proxy-server=127.0.0.1:9", f"user-data-dir={folder / 'profile'}"]
-    for flag in flags:
-        wanted.add_argument(f"--{flag}")
-    wanted.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=wanted, service=Service("/usr/bin/chromedriver"))
-    try:
+    with chromium(folder / "profile") as started:
         yield started
-    finally:
-        started.quit()
 
 
 @pytest.fixture
 def browser(driver) -> Iterator[Browser]:
-    """Lend the browser; afterwards nothing but files was asked for, and nothing complained about."""
-    driver.get("about:blank")
-    driver.get_log("performance")
-    driver.get_log("browser")
-    one = Browser(driver)
-    yield one
-    assert driver.get_log("browser") == []
-    asked = {
-        url for url in one.requests() if url != "about:blank" and not url.startswith("chrome://")
-    }  # its own first tab
-    assert asked == one.files
+    with watched(driver) as one:
+        yield one
 
 
 def test_a_click_on_a_block_goes_in_and_the_breadcrumb_leads_back(browser, pages, anatomy):
@@ -396,22 +300,13 @@ def test_at_360_pixels_nothing_is_cut_off(browser, pages):
 
 
 def test_axe_finds_nothing_serious(browser, pages):
-    script = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
     for name, page in pages.items():
         for scheme in ("light", "dark"):
             browser.open(page, prefers_color_scheme=scheme)
             browser.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-            # Evaluated by the debugger: the page's own policy would not let it in.
-            browser.cdp("Runtime.evaluate", expression=script)
-            found = browser.cdp(
-                "Runtime.evaluate",
-                expression="axe.run().then((found) => JSON.stringify([found.passes.length, found.violations.map((one) =>"
-                " [one.impact, one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])]))",
-                awaitPromise=True,
-            )
-            passed, violations = json.loads(found["result"]["value"])
+            passed, violations = browser.violations()
             assert passed > 15
-            assert [one for one in violations if one[0] in ("serious", "critical")] == [], (name, scheme)
+            assert violations == [], (name, scheme)
 
 
 def test_sixty_thousand_files_are_drawn_and_stay_quick(browser, folder):

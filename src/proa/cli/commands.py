@@ -18,6 +18,7 @@ _COMMANDS = {
     "why": "Say why a package, symbol or file is there, and what leaving it out would save.",
     "diff": "Say what changed between two images, programs or revisions, and judge it by budgets.",
     "compare": "Measure variants, images and commands side by side: size, start-up, memory.",
+    "report": "Write one page about an image or a comparison, to show to others.",
     "slim": "Make an existing image small: what it needs in one layer, tried before and after.",
     "ways": "Deploy as a service, a container or a pod: what each takes, measured and counted.",
     "tune": "Find what would make the program smaller, measured.",

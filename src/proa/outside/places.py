@@ -20,7 +20,7 @@ from proa.outside.manifests import DOCUMENT_BYTES, images_in, read_document
 from proa.outside.registry import PARALLEL, fallback_tag, pull_blob, pull_manifest, referrers_of
 from proa.outside.registry_http import Session
 from proa.outside.store import Store
-from proa.records.oci import INDEX_TYPES, MANIFEST, Descriptor, Index, Manifest
+from proa.records.oci import INDEX_TYPES, MANIFEST, Descriptor, Index, Manifest, is_digest
 from proa.records.reference import Name, Reference
 
 _MOST_TAGS = 2_000
@@ -39,6 +39,12 @@ class Place(Protocol):
 
     def images(self) -> Iterator[Descriptor]:
         """Yield every platform's image under the name that was given, or all there are. Raises ImageMissing."""
+
+    def names(self) -> Sequence[str]:
+        """Return the name, tag or digest that was given, or all tags there are. Raises ImageMissing."""
+
+    def pointed(self, name: str) -> Descriptor:
+        """Return what one of ``names`` points at: an index is not looked into. Raises ImageMissing."""
 
     def referrers(self, digest: str) -> Sequence[Descriptor]:
         """Return what refers to an image."""
@@ -102,16 +108,23 @@ class StorePlace:
 
     def images(self) -> Iterator[Descriptor]:
         """Yield the images of one name, or one digest."""
-        wanted = self._wanted
-        if wanted.digest:
-            yield from expanded(Descriptor(media_type="", digest=wanted.digest, size=0), self)
-            return
-        found = self._store.reference(f"{wanted.repository}:{wanted.tag or 'latest'}")
+        yield from expanded(self.pointed(self.names()[0]), self)
+
+    def names(self) -> Sequence[str]:
+        """Return the one name, or the digest."""
+        return [self._wanted.digest or f"{self._wanted.repository}:{self._wanted.tag or 'latest'}"]
+
+    def pointed(self, name: str) -> Descriptor:
+        """Return what a name points at."""
+        if is_digest(name):
+            return Descriptor(media_type="", digest=name, size=0)
+        found = self._store.reference(name)
         if found is None:
+            wanted = self._wanted
             raise ImageMissing(
                 f"the local store has no image {wanted}", hint=f"for one in a registry write docker://{wanted}"
             )
-        yield from expanded(found, self)
+        return found
 
     def referrers(self, digest: str) -> Sequence[Descriptor]:
         """Return what was noted to refer to an image."""
@@ -171,6 +184,18 @@ class FilesPlace:
         else:
             tag = "" if digest else tag
             yield from expanded(choose_entry(self._entries, tag=tag, digest=digest, place=self.name), self)
+
+    def names(self) -> Sequence[str]:
+        """Return the tag or digest, or every tag."""
+        tag = str(self._wanted) if self._wanted.path else self._wanted.tag
+        if self._wanted.digest or tag or not self._is_whole:
+            return [self._wanted.digest or tag]
+        return [name for entry in self._listed() if (name := tag_of(entry))]
+
+    def pointed(self, name: str) -> Descriptor:
+        """Return the entry of a tag or digest."""
+        digest = name if is_digest(name) else ""
+        return choose_entry(self._entries, tag="" if digest else name, digest=digest, place=self.name)
 
     def referrers(self, digest: str) -> Sequence[Descriptor]:
         """Return what is listed as referring to an image, or named by an entry."""
@@ -242,13 +267,21 @@ class RegistryPlace:
 
     def images(self) -> Iterator[Descriptor]:
         """Yield the images of the tag or digest, or those of every tag."""
-        named = self._wanted.digest or self._wanted.tag
-        for tag in [named or "latest"] if named or not self._is_whole else list_tags(self._session):
+        for tag in self.names():
             pulled = pull_manifest(self._session, tag)
             if isinstance(pulled.document, Manifest):
                 yield pulled.descriptor
             else:
                 yield from images_in(pulled.document)
+
+    def pointed(self, name: str) -> Descriptor:
+        """Ask the registry what a tag points at."""
+        return pull_manifest(self._session, name).descriptor
+
+    def names(self) -> Sequence[str]:
+        """Return the tag or digest, or every tag."""
+        named = self._wanted.digest or self._wanted.tag
+        return [named or "latest"] if named or not self._is_whole else list_tags(self._session)
 
     def referrers(self, digest: str) -> Sequence[Descriptor]:
         """Return what the registry says refers to an image."""

@@ -14,7 +14,7 @@ from proa.errors import TrialFailed, TrialRequired
 from proa.outside.machine import this_platform, write_file
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
 from proa.records.binary import Binary
-from proa.records.evidence import Finding, LeftOut
+from proa.records.evidence import Finding, Needs
 from proa.records.image import Image
 from proa.records.oci import Descriptor, Manifest
 from proa.records.project import Project
@@ -91,7 +91,7 @@ def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Ship
         project, first = _analyzed_and_built(work)
         images: list[Image] = []
         findings = [*plan.findings, *project.findings]
-        left_out: tuple[LeftOut, ...] = ()
+        first_needs = Needs()
         for number, platform in enumerate(plan.platforms):
             binary = first if number == 0 else steps.build_program(work, number)
             with ThreadPoolExecutor(1) as pool:
@@ -104,7 +104,7 @@ def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Ship
             )
             images.append(msgspec.structs.replace(packed.image, trial=tried, binary=binary))
             findings += [one for one in (*binary.findings, *packed.findings) if one not in findings]
-            left_out = left_out or needs.left_out
+            first_needs = needs if number == 0 else first_needs
     if not should_try:
         log.note("trial", "off")
     judge([(f"{plan.main.name} on {image.platform}", image.trial) for image in images], requires_trial=requires_trial)
@@ -125,7 +125,9 @@ def prepare(work: Work, *, should_try: bool, requires_trial: bool) -> tuple[Ship
         frameworks=made_with.frameworks,
         variables=project.variables,
         findings=tuple(findings),
-        left_out=left_out,
+        left_out=first_needs.left_out,
+        needs=first_needs.needs,
+        data_versions=pack.data_versions(first_needs),
     )
     return shipment, whole
 

@@ -7,10 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from proa.errors import ProaError
 from proa.records.contract import Variable
 from proa.records.environment import Framework, Version
-from proa.records.evidence import Finding, LeftOut
+from proa.records.evidence import Finding, LeftOut, Need
 from proa.records.image import Image
+from proa.records.oci import MANIFEST
+from proa.records.platform import Platform
 from proa.records.trial import Trial
 
 CacheState = Literal["hit", "miss", "off"]
@@ -41,6 +44,10 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """What it reads of how it is configured: whoever deploys it has to set it."""
     findings: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    needs: tuple[Need, ...] = ()
+    """What the program needs beside itself, each with its call path; of the first platform."""
+    data_versions: tuple[str, ...] = ()
+    """What the system files were made from: ``certifi 2026.1.4``."""
 
 
 def document(shipment: Shipment) -> dict[str, Any]:
@@ -65,3 +72,19 @@ def encode_shipments(shipments: Sequence[Shipment]) -> bytes:
     documents = [document(shipment) for shipment in shipments]
     whole = documents[0] if len(documents) == 1 else {"schema": "proa/shipments/v1", "shipments": documents}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
+
+
+def read_document(content: bytes) -> Shipment | None:
+    """Return the shipment that a JSON document of schema ``proa/shipment/v1`` holds; None for anything else."""
+    try:
+        written = msgspec.json.decode(content, type=dict[str, Any])
+        for fields in written["images"]:
+            platform = Platform.parse(fields["platform"])
+            written_so = {"os": platform.os, "architecture": platform.architecture, "variant": platform.variant}
+            fields["platform"] = written_so
+            fields["manifest"] = {"mediaType": MANIFEST, "digest": fields["digest"], "size": 0}
+            if fields.get("binary"):
+                fields["binary"]["platform"] = written_so
+        return msgspec.convert(written, Shipment)
+    except (msgspec.MsgspecError, ProaError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
+        return None

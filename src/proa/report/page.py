@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -42,17 +43,23 @@ def difference_page(difference: Difference) -> str:
 
 
 def _page(data: dict[str, Any]) -> str:
-    script, style = _part("page.js"), _part("page.css")
+    script, style = part("page.js"), part("page.css")
     title = html.escape(f"proa: {data['title']}").encode("ascii", "xmlcharrefreplace").decode()
     parts = {
         "title": title,
-        "policy": f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "policy": f"default-src 'none'; script-src '{hash_of(script)}'; style-src '{hash_of(style)}'; "
         "base-uri 'none'; form-action 'none'",
         "style": style,
         "script": script,
         "data": embedded(data),
+        "map": part("map.html"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+    return filled("page.html", parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """Return a template with its parts put in; what stands in the parts is not looked at again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], part(template))
 
 
 def embedded(data: Any) -> str:
@@ -67,18 +74,15 @@ def embedded(data: Any) -> str:
 
 def style_and_policy(*names: str) -> tuple[str, str]:
     """Return stylesheets as one, and the policy of a page that has it and no script."""
-    style = "".join(_part(name) for name in names)
-    return style, f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    style = "".join(part(name) for name in names)
+    return style, f"default-src 'none'; style-src '{hash_of(style)}'; base-uri 'none'; form-action 'none'"
 
 
-def template(name: str) -> str:
-    """Return one of this room's templates."""
-    return _part(name)
-
-
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return one of the files that pages are made of."""
     return resources.files("proa.report").joinpath("data", name).read_text("utf-8")
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """Return what a policy calls a script or a stylesheet by."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

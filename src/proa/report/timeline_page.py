@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from proa.records.evidence import Finding
 from proa.records.startup import Startup
 from proa.report.markdown_text import plain
-from proa.report.page import style_and_policy, template
+from proa.report.page import part, style_and_policy
 from proa.report.timeline_rows import WORDS, Picture, Row, picture, said, sentence, summary
 
 _WIDTH, _ROW, _TOP = 1000, 26, 30
@@ -36,7 +36,7 @@ def timeline_page(start: Startup, *, findings: Iterable[Finding] = ()) -> str:
         "left_out": f"{drawn.left_out} shorter steps are in the JSON alone." if drawn.left_out else "",
         "findings": _findings(findings),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template("timeline.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], part("timeline.html"))
 
 
 def _text(text: str) -> str:

@@ -220,7 +220,8 @@ function keep(isStep) {
   if (isStep) location.hash = text; else location.replace(text);
 }
 addEventListener("hashchange", () => {
-  if (location.hash === own) return;
+  // A part of the page around the map is no place in it.
+  if (location.hash === own || (location.hash && !location.hash.startsWith("#view="))) return;
   readFragment(); search(); draw();
 });
 
@@ -714,6 +715,19 @@ function frame() {
 }
 
 readFragment(); frame(); search(); draw();
+// Paper is narrower than most screens: the map is drawn again for it, and all that opens by a click is open.
+let shut = [];
+addEventListener("beforeprint", () => {
+  shut = [...document.querySelectorAll("details:not([open])")];
+  for (const one of shut) one.open = true;
+  byId("map").classList.add("printed");
+  drawMap();
+});
+addEventListener("afterprint", () => {
+  for (const one of shut) one.open = false;
+  byId("map").classList.remove("printed");
+  drawMap();
+});
 let timer = 0;
 new ResizeObserver(() => {
   const map = byId("map");
