@@ -14,7 +14,6 @@ from typing import Any
 
 from proa.outside import namespaces, processes
 from proa.outside.asking import ask
-from proa.outside.loading import load
 from proa.outside.visiting import Server, visit
 from proa.outside.watching import Output
 
@@ -34,9 +33,6 @@ def run_errand(
     errand: dict[str, Any], report: dict[str, Any], *, place: str, start_beside: StartBeside
 ) -> dict[str, Any]:
     """Do everything asked for, and return what came of it."""
-    if errand["load"]:
-        # What is measured waits for nothing else.
-        return load(errand["load"], report["answers"])
     # Ports open one after the other; the first that answered need not be the last.
     time.sleep(_MORE_PORTS_S)
     streams = _listening()
