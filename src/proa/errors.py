@@ -208,6 +208,14 @@ class NotInTarget(WrongInput):
     remedy = "`proa inspect` lists what is in it"
 
 
+class JarUnfit(WrongInput):
+    """A jar cannot be started by ``java -jar``, or is not safe to read."""
+
+    code = "PROA216"
+    meaning = "A jar is damaged or hostile, names no main class, or was compiled for a newer Java than the JDK here."
+    remedy = "name the executable jar that the build made, and use the JDK it was compiled with"
+
+
 class Missing(ProaError):
     """Something is not here or cannot be reached."""
 
@@ -314,6 +322,13 @@ class JobFailed(Missing):
     code = "PROA314"
     meaning = "The Job that `proa preflight --in-cluster` made did not start, did not end in time, or gave no answer."
     remedy = "look at the namespace's events: kubectl get events"
+
+
+class JdkMissing(Missing):
+    """There is no whole JDK to make a run time from."""
+
+    code = "PROA315"
+    meaning = "A jar was named, and there is no JDK here with jdeps, jlink and its modules."
 
 
 class StoreDamaged(Missing):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from proa.analyze.elfneeds import find_elf_needs
     from proa.analyze.facts import read_facts
     from proa.analyze.graph import list_graph, modules_of, packages_of, part_of
+    from proa.analyze.jvm import find_jvm_needs
     from proa.analyze.key import content_key, imports_key
     from proa.analyze.native import cargo_mains, find_system, folder_of, native_main, unused_settings
     from proa.analyze.needs import find_needs
@@ -23,6 +24,7 @@ __all__ = [
     "content_key",
     "explain_failure",
     "find_elf_needs",
+    "find_jvm_needs",
     "find_needs",
     "find_system",
     "folder_of",
@@ -47,6 +49,7 @@ _HOMES = {
     "content_key": "proa.analyze.key",
     "explain_failure": "proa.analyze.cgo",
     "find_elf_needs": "proa.analyze.elfneeds",
+    "find_jvm_needs": "proa.analyze.jvm",
     "find_needs": "proa.analyze.needs",
     "find_system": "proa.analyze.native",
     "folder_of": "proa.analyze.native",

@@ -320,7 +320,9 @@ def _libc_hint(binary: Binary, needs: tuple[Need, ...]) -> str:
 
 
 def _loaded(binary: Binary) -> str:
-    count = sum(not file.target for file in binary.runtime_files) - bool(binary.interpreter)
+    count = sum(not file.target for file in binary.runtime_files if file.holds == "libraries") - bool(
+        binary.interpreter
+    )
     return f"dynamic, with its loader and {count} {'library' if count == 1 else 'libraries'}"
 
 

@@ -51,7 +51,7 @@ def execution_of(
         user=f"{user[0]}:{user[1]}",
         exposed_ports={port: {} for port in exposed_ports(settings, project)} or None,
         env=tuple(f"{name}={value}" for name, value in environment.items()),
-        entrypoint=settings.entrypoint or ("/" + program_path(binary.name),),
+        entrypoint=settings.entrypoint or binary.command or ("/" + program_path(binary.name),),
         cmd=settings.args or None,
         volumes=(under and under.volumes) or None,
         working_dir=folder,

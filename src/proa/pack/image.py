@@ -5,6 +5,8 @@ How it is started, what it says of itself and its documents: ``execution``, ``la
 base's layers   as they are
 system files    change with certifi and tzdata
 libraries       change with the distribution that the program was linked on
+run time        changes with the JDK and the modules that a jar uses
+dependencies    change with the versions of others' jars
 assets          change with the repository
 program         changes with every build
 """
@@ -26,7 +28,7 @@ from proa.pack.execution import execution_of, image_user, program_path, workdir
 from proa.pack.files import system_files, zone_findings
 from proa.pack.labels import OWN, base_name, created_at, labels
 from proa.pack.layers import make_layer
-from proa.pack.libraries import library_entries
+from proa.pack.libraries import entries_of, library_entries
 from proa.pack.manifests import base_layers, config_of, put_manifest
 from proa.records.binary import Binary
 from proa.records.configuration import ImageSettings
@@ -130,7 +132,7 @@ def pack_program(
 
     ``pack`` then finds it in the store. Compressing takes long, and needs nothing but the program.
     """
-    entries = _new_entries([_program(binary)], Files(), set(), is_ours=True)
+    entries = _new_entries(_program(binary), Files(), set(), is_ours=True)
     return _layer(entries, "program", binary, settings, mtime_s=created_epoch_s or 0, store=store, jobs=jobs)
 
 
@@ -174,22 +176,33 @@ def _groups(
     ]
     loaded = library_entries(binary, files)
     program = _program(binary)
-    if any(entry.path == program.path for entry in own):
+    if any(entry.path == program[0].path for entry in own):
         raise WrongConfiguration(
-            f"/{program.path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
+            f"/{program[0].path} is where the program itself lies", hint="put that file elsewhere, or set image.workdir"
         )
-    _refuse_clashes([*system, *loaded, *own, program])
-    return ("system files", system), ("libraries", loaded), ("assets", own), ("program", [program])
+    run_time, dependencies = entries_of(binary, "run time"), entries_of(binary, "dependencies")
+    _refuse_clashes([*system, *loaded, *run_time, *dependencies, *own, *program])
+    return (
+        ("system files", system),
+        ("libraries", loaded),
+        ("run time", run_time),
+        ("dependencies", dependencies),
+        ("assets", own),
+        ("program", program),
+    )
 
 
-def _program(binary: Binary) -> Entry:
-    return Entry(
+def _program(binary: Binary) -> list[Entry]:
+    """Return the program itself, and what of a jar's folder changes with it."""
+    kind = "a jar" if binary.language == "java" else "static" if binary.is_static else "dynamically linked"
+    itself = Entry(
         path=program_path(binary.name),
         mode=0o555,
         size_bytes=binary.bytes,
         blob=binary.digest,
-        reason=f"the program, {'static' if binary.is_static else 'dynamically linked'}",
+        reason=f"the program, {kind}",
     )
+    return [itself, *entries_of(binary, "program")]
 
 
 def _refuse_clashes(entries: Sequence[Entry]) -> None:

@@ -7,7 +7,7 @@ import posixpath
 from proa.errors import UnsafePath
 from proa.pack.bases import Files
 from proa.pack.entries import Entry
-from proa.records.binary import Binary, RuntimeFile
+from proa.records.binary import Binary, Holds, RuntimeFile
 
 
 def library_entries(binary: Binary, files: Files) -> list[Entry]:
@@ -16,7 +16,12 @@ def library_entries(binary: Binary, files: Files) -> list[Entry]:
     A base has its own loader and C library; a library it has under any folder is left to it. Raises UnsafePath.
     """
     present = {posixpath.basename(path) for path in files.paths()}
-    return [_entry(one) for one in binary.runtime_files if posixpath.basename(one.path) not in present]
+    return [one for one in entries_of(binary, "libraries") if posixpath.basename(one.path) not in present]
+
+
+def entries_of(binary: Binary, holds: Holds) -> list[Entry]:
+    """Return what a program needs beside itself in one of its layers. Raises UnsafePath."""
+    return [_entry(one) for one in binary.runtime_files if one.holds == holds]
 
 
 def _entry(file: RuntimeFile) -> Entry:
@@ -25,5 +30,4 @@ def _entry(file: RuntimeFile) -> Entry:
         raise UnsafePath(f"{file.path!r} is no path in an image")
     if file.target:
         return Entry(path=path, kind="symlink", mode=0o777, target=file.target, reason=file.reason)
-    # The kernel starts the loader itself, so it must be executable.
-    return Entry(path=path, mode=0o555, size_bytes=file.bytes, blob=file.digest, reason=file.reason)
+    return Entry(path=path, mode=file.mode, size_bytes=file.bytes, blob=file.digest, reason=file.reason)

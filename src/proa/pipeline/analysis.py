@@ -153,7 +153,7 @@ def _chosen(plan: Plan) -> Chosen:
 
 
 def _state_of_plan(bench: Bench, plan: Plan, chosen: Chosen, today: str) -> State:
-    if plan.native is not None and plan.native.system == "binary":
+    if plan.native is not None and plan.native.system in ("binary", "jar"):
         return State()
     root = _root(plan)
     bench.say(f"looking at {root}")

@@ -204,7 +204,7 @@ def read_native(bench: Bench, plan: Plan) -> Project:
     """Return what is known of a program before it is built."""
     native = plan.native
     system = native.system if native else "binary"
-    if system == "binary":
+    if system in ("binary", "jar"):
         from proa.pipeline.prebuilt import read_binary
 
         return read_binary(plan)
@@ -235,6 +235,10 @@ def build_native(bench: Bench, plan: Plan, platform: Platform) -> Binary:
         from proa.pipeline.prebuilt import build_binary
 
         return build_binary(bench, plan, platform)
+    if native.system == "jar":
+        from proa.pipeline.jar import build_jar
+
+        return build_jar(bench, plan)
     root, settings = Path(native.directory), plan.settings.build
     names = list_files(root, environ=bench.environ)
     with_c = _compilers(bench, settings, platform, is_needed=native.system != "cargo")
@@ -287,6 +291,8 @@ def _host_compilers(bench: Bench) -> Compilers | None:
 
 def find_native_needs(bench: Bench, plan: Plan, binary: Binary) -> Needs:
     """Return what the program needs at run time, read from the program as it was linked."""
+    if binary.language == "java":
+        return analyze.find_jvm_needs()
     from proa.pipeline.prebuilt import find_binary_needs
 
     return find_binary_needs(bench, plan, binary)

@@ -46,6 +46,11 @@ def pack_and_try(
     should_try: bool,
 ) -> tuple[Binary, Needs, pack.Packed, Trial | None]:
     """Return the image, its trial, and the program and needs with what was added on the way."""
+    if binary.language == "java":
+        from proa.pipeline import jar
+
+        whole, packed, tried = jar.pack_and_try(work, binary, needs, project=project, base=base, should_try=should_try)
+        return whole, needs, packed, tried
     if not binary.runtime_files:
         packed = steps.pack_image(work, binary, needs, project=project, base=base)
         return binary, needs, packed, trials.try_program(work, packed.image, project, needs) if should_try else None

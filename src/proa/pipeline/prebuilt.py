@@ -11,6 +11,7 @@ from proa import analyze, build
 from proa.errors import LibraryMissing, WrongUsage
 from proa.outside.configuration import load_configuration
 from proa.outside.go import Go
+from proa.outside.jar import is_jar
 from proa.outside.store import disk_errors
 from proa.pipeline.plan import Bench, Plan
 from proa.records.binary import Binary
@@ -32,6 +33,10 @@ def lay_binary_plan(bench: Bench, request: Request) -> Plan:
         )
     _check_flags(request)
     file = Path(request.directory, request.binary).absolute()
+    if is_jar(file):
+        from proa.pipeline.jar import lay_jar_plan
+
+        return lay_jar_plan(bench, request, file)
     what = build.inspect_program(file)
     loaded = load_configuration(file.parent, environ=bench.environ)
     settings, origins = settings_of(loaded.configuration, (file.name,), request.overrides)

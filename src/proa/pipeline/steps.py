@@ -218,8 +218,13 @@ def build_program(work: Work, number: int) -> Binary:
         _build_key(plan, number),
         kind=Binary,
         make=make,
-        is_whole=lambda binary: all(map(store.has_blob, _blobs_of(binary))),
+        is_whole=lambda binary: has_all_blobs(store, binary),
     )
+
+
+def has_all_blobs(store: Store, binary: Binary) -> bool:
+    """Say whether every file of a program is still in the store."""
+    return all(map(store.has_blob, _blobs_of(binary)))
 
 
 def _blobs_of(binary: Binary) -> list[str]:

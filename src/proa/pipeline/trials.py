@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from proa import pack
 from proa.errors import WrongConfiguration
 from proa.pipeline.plan import Bench
@@ -16,6 +18,9 @@ from proa.records.platform import Platform
 from proa.records.project import Project
 from proa.records.trial import Limits, Probe, Trial
 
+_JVM_START_S = 60.0
+"""A framework on a JVM loads ten thousand classes first: 2 to 5 s with two cores, and more under a limit."""
+
 
 def try_program(work: Work, image: Image, project: Project, needs: Needs, *, run: int = 0) -> Trial:
     """Return what the image did when it was run under its limits; a run that went well is not repeated.
@@ -23,11 +28,15 @@ def try_program(work: Work, image: Image, project: Project, needs: Needs, *, run
     A ``run`` above 0 is one of several that are compared: each is kept on its own, and none is traced.
     """
     bench, settings = work.bench, work.plan.settings.trial
+    is_java = work.plan.main.language == "java"
     limits = limits_of(settings, user=image.user)
+    if is_java and settings.start_timeout_s == TrialSettings().start_timeout_s:
+        limits = msgspec.structs.replace(limits, start_timeout_s=_JVM_START_S)
     probe = probe_of(
         settings,
         routes=tuple(dict.fromkeys(route.path for route in project.routes if route.is_health)),
         may_listen=bool(project.ports),
+        is_java=is_java,
     )
     names = tuple(dict.fromkeys(variable.name for variable in project.environment))
 
@@ -99,11 +108,17 @@ def limits_of(settings: TrialSettings, *, user: str = "") -> Limits:
     )
 
 
-def probe_of(settings: TrialSettings, *, routes: tuple[str, ...] = (), may_listen: bool = False) -> Probe:
+def probe_of(
+    settings: TrialSettings, *, routes: tuple[str, ...] = (), may_listen: bool = False, is_java: bool = False
+) -> Probe:
     """Return what is asked of the program: what the settings say, else what its source says."""
+    environment = dict(settings.env)
+    if is_java:
+        # A runtime shows a container its own cgroup; a trial may not, and the JVM would size itself by the machine.
+        environment.setdefault("JDK_JAVA_OPTIONS", f"-XX:MaxRAM={memory_bytes(settings.memory)}")
     return Probe(
         arguments=settings.args,
-        environment=tuple(sorted(settings.env.items())),
+        environment=tuple(sorted(environment.items())),
         ports=settings.ports,
         routes=settings.routes or routes,
         is_server=settings.server,

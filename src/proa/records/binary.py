@@ -25,6 +25,10 @@ class DebugFile(msgspec.Struct, frozen=True, kw_only=True):
     """The GNU build-id in hexadecimal, the same as the program's; empty where the linker wrote none."""
 
 
+Holds = Literal["libraries", "run time", "dependencies", "program"]
+"""The layer a file goes into, by how often it changes: C libraries, a run-time system, jars of others, its own."""
+
+
 class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
     """A loader, a shared library or a link to one, that a dynamic program needs beside itself in the image."""
 
@@ -37,9 +41,12 @@ class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
     """What a symbolic link points to, as it is written in the link."""
     reason: str
     """``libm.so.6 is needed by app (DT_NEEDED)``."""
+    mode: int = 0o555
+    """The kernel starts a loader itself, so libraries are executable."""
+    holds: Holds = "libraries"
 
 
-Language = Literal["go", "c", "c++", "rust", "unknown"]
+Language = Literal["go", "c", "c++", "rust", "java", "unknown"]
 Libc = Literal["", "musl", "glibc"]
 
 
@@ -67,10 +74,12 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     libc: Libc = ""
     """The C library it was linked with; empty for Go without C."""
     compiler: str = ""
-    """The C, C++ or Rust compiler and its version, ``zig 0.17.1``; empty for Go without C."""
+    """The C, C++ or Rust compiler and its version, ``zig 0.17.1``; empty for Go without C; for a jar the JDK."""
     debug: DebugFile | None = None
     """None where nothing was left out of the shipped file."""
     runtime_files: tuple[RuntimeFile, ...] = ()
     """What a dynamic program needs on an empty base, in loading order; the loader first."""
+    command: tuple[str, ...] = ()
+    """How it is started where the file itself cannot be: ``/app/jre/bin/java -jar /app/api.jar``."""
     findings: tuple[Finding, ...] = ()
     """What is worth telling about the build: not stripped, not stamped."""

@@ -31,7 +31,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Compressed, as a registry stores it."""
     unpacked_bytes: int
     holds: str
-    """What it carries: ``program``, ``system files``, ``libraries``, ``assets``, ``base``."""
+    """What it carries: ``program``, ``system files``, ``libraries``, ``assets``, ``base``; of a jar also ``run time``
+    and ``dependencies``."""
     files: tuple[ImageFile, ...] = ()
     """Empty for the layers of a base image."""
 

@@ -64,7 +64,7 @@ class Main(msgspec.Struct, frozen=True, kw_only=True):
     """For other languages ``import_path`` is the project folder's name and the program's: ``shop/api``."""
 
 
-System = Literal["make", "cmake", "meson", "cargo", "binary"]
+System = Literal["make", "cmake", "meson", "cargo", "binary", "jar"]
 """What builds a program that the go command does not; ``binary`` is built already."""
 
 
@@ -73,9 +73,9 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
 
     system: System
     directory: str
-    """The project's root, where the build system's own file is; for ``binary`` the folder of the file."""
+    """The project's root, where the build system's own file is; for ``binary`` and ``jar`` the folder of the file."""
     file: str = ""
-    """The finished program, for ``binary``."""
+    """The finished program, for ``binary`` and ``jar``."""
     package: str = ""
     """The Cargo package that has the program; ``Main.name`` is the binary target's."""
     version: str = ""

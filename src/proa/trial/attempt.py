@@ -111,7 +111,8 @@ def try_image(
         is_emulated=is_emulated,
         needs=needs or Needs(),
     )
-    if should_try_others(seen):
+    # Of several words the first is an interpreter or the like (java -jar app.jar): it would answer for itself.
+    if len(question.argv) == 1 and should_try_others(seen):
         seen = _ask_for_version(seen, question, chosen, environ, run=run)
     tracer = sandbox.find_program("strace", environ) if should_trace and can_trace(seen) else ""
     if tracer:

@@ -139,6 +139,9 @@ def chain(
         case "unknown":
             start = Link(name="as it is", sets={"build": {"strip": "none"}}, is_start=True)
             return (start, *_STRIPPED, _ZSTD)
+        case "java":
+            # A jar has no symbols to strip, and its run time is reduced already.
+            return (Link(name="as it is", is_start=True), _ZSTD)
 
 
 def _go_starts(settings: BuildSettings) -> tuple[Link, ...]:
