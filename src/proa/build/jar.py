@@ -29,7 +29,7 @@ from proa.records.evidence import Finding
 from proa.records.platform import Platform
 
 _MOST_BESIDE = 50_000
-_JRE_FORMAT = "jre/v1"
+_JRE_FORMAT = "jre/v2"
 _NOT_RUN = frozenset({"bin", "lib/jexec", "lib/jrt-fs.jar", "lib/classlist", "lib/ct.sym", "lib/src.zip"})
 """Tools and what only they read; of ``bin`` the launcher stays."""
 _SCREEN = frozenset({"libawt_xawt.so", "libsplashscreen.so", "libjsound.so", "libjawt.so"})

@@ -158,7 +158,8 @@ def link(jdk: Jdk, modules: Sequence[str], target: Path, *, run: Run = run) -> N
 
     Raises JdkMissing, ToolFailed, ToolMissing, ToolTimedOut.
     """
-    compress = "zip-6" if jdk.feature >= 21 else "2"
+    # The layer is compressed as a whole, which is smaller, and nothing is inflated when classes are loaded.
+    compress = "zip-0" if jdk.feature >= 21 else "0"
     command = [
         jdk.tool("jlink"),
         *(["--module-path", str(Path(jdk.home, "jmods"))] if jdk.has_jmods else []),
