@@ -108,11 +108,3 @@ def test_a_noisy_machine_with_swap_and_one_core_is_told():
 
     for word in ("100 % longer", "hypervisor took 5 %", "0.5 of 1 cores", "one core", "swap is on"):
         assert word in told
-
-
-def test_a_jar_is_compared_by_what_can_differ_for_it():
-    facts = msgspec.structs.replace(GO, language="java", bases={"debian": "debian:12-slim"})
-
-    assert names_of(facts, variants=(), preset=None) == ("gzip", "zstd", "debian")
-    assert recipe("zstd", facts).overrides == {"image": {"compression": "zstd"}}
-    assert recipe("static", facts).reason == "a jar is neither linked nor stripped"

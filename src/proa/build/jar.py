@@ -50,7 +50,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     file: Path
     shape: java.Shape
     beside: tuple[Beside, ...] = ()
-    is_signed: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -72,7 +71,7 @@ def inspect_jar(file: Path, jdk: Jdk) -> Program:
             )
     findings: list[Finding] = []
     beside = tuple(_beside(file, shape, findings))
-    return Program(file=file, shape=shape, beside=beside, is_signed=jar.is_signed, findings=tuple(findings))
+    return Program(file=file, shape=shape, beside=beside, findings=tuple(findings))
 
 
 def _beside(file: Path, shape: java.Shape, findings: list[Finding]) -> Iterator[Beside]:

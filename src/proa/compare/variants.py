@@ -71,8 +71,6 @@ def names_of(facts: Facts, *, variants: Sequence[str], preset: Preset | None) ->
         return tuple(dict.fromkeys(variants))
     if preset is not None:
         return PRESETS[preset]
-    if facts.language == "java":
-        return ("gzip", "zstd", *facts.bases)
     found = ["dynamic"] if facts.host_compiler and facts.language != "rust" else []
     found += ["static", "dwarf", "stripped"]
     if facts.language == "go":
@@ -94,8 +92,6 @@ def recipe(name: str, facts: Facts) -> Recipe:
         return _tagged(name, rest, facts) if is_go else _absent(name, "build tags are Go's")
     if name in ("pie", "pgo") and not is_go:
         return _absent(name, f"proa has no such variant of a program in {facts.language}")
-    if facts.language == "java" and name in ("dynamic", "static", "dwarf", "stripped"):
-        return _absent(name, "a jar is neither linked nor stripped")
     match name:
         case "dynamic":
             return _dynamic(facts)
@@ -152,11 +148,6 @@ def _recipe(
     said: Mapping[str, str] | None = None,
 ) -> Recipe:
     """Return a static program, stripped as far as said, with what is special to it laid over that."""
-    if facts.language == "java":
-        described = ", ".join(("the jar with its run time", *(said or {}).values()))
-        return Recipe(
-            name=name, description=described, overrides={"image": dict(image or {})}, settings=dict(said or {})
-        )
     laid: dict[str, Any] = {"strip": strip}
     if facts.language == "go":
         laid = {"cgo": "on" if facts.uses_c else "off", **laid}
