@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 EXAMPLE = examples/shop
 PYTEST_ARGS =
-CLAIMS = startup sizes unchanged changed added_cpu memory digests debug_split tags c_chain inspect_image waste_oracle inspect_binary exclusive slim preflight analyze startup_flow ways contract compare compare_statistics frameworks
+CLAIMS = startup sizes unchanged changed added_cpu memory digests debug_split tags c_chain inspect_image waste_oracle inspect_binary exclusive slim preflight analyze startup_flow ways contract compare compare_statistics
 
 .PHONY: help ship setup develop test check bench docs clean
 

@@ -2,7 +2,8 @@
 
 Builds examples/frameworks (Maven fetches some 150 MB the first time), packs each service with proa where the machine
 has jlink, and prints size, start-up and memory with their intervals. The claim is that all of them answer.
-Three minutes or more once all is built; `commands` as argument leaves the images out. Needs go, Maven and a JDK of 17 or newer.
+Three minutes or more once all is built; `commands` as argument leaves the images out.
+Not part of `make bench`. Needs go, Maven and a JDK of 17 or newer.
 """
 
 from __future__ import annotations

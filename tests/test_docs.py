@@ -71,7 +71,8 @@ def test_make_bench_runs_every_claim_and_the_page_lists_it() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     listed = re.search(r"^CLAIMS = (.*)$", makefile, re.MULTILINE)
     assert listed is not None
-    assert set(listed[1].split()) == claims
+    too_long = {"frameworks"}  # A table, and minutes of Maven.
+    assert set(listed[1].split()) == claims - too_long
     page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\| \[(\w+)\.py\]", page)) == claims
 
