@@ -31,6 +31,8 @@ _MOST_LINE = 500
 """Characters of a line that are kept; some programs print a whole document as one (arbitrary)."""
 _CRASH_SIGNALS = {129: "SIGHUP", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE",
                   137: "SIGKILL", 139: "SIGSEGV", 159: "SIGSYS"}  # fmt: skip
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "busybox"})
+"""Programs whose work is to start others."""
 
 
 _ABOUT_FILES = frozenset({"certificates", "zone", "user", "program", "library", "read-only", "permission", "file"})
@@ -182,9 +184,18 @@ def _has_crashed(seen: Observations) -> bool:
 
 
 def _has_forked(seen: Observations) -> bool:
-    """Say whether it left its work to another process: seen at it, or a server that starts itself again and ends."""
+    """Say whether it left its work to another process: seen at it, or a server that starts itself again and ends.
+
+    A script's other processes are its commands, unless something says that it should listen.
+    """
     starts_itself = any(left.kind == "program" for left in seen.needs.left_out)
-    return seen.most_processes > 1 or (starts_itself and seen.may_listen and not seen.listeners)
+    has_left = seen.most_processes > 1 and (not _is_script(seen) or seen.expects_port is True or seen.may_listen)
+    return has_left or (starts_itself and seen.may_listen and not seen.listeners)
+
+
+def _is_script(seen: Observations) -> bool:
+    is_shell = seen.program.path.rpartition("/")[2] in _SHELLS
+    return is_shell or bool(seen.program.interpreter and not seen.program.architecture)
 
 
 def _ended_well(seen: Observations) -> Judgement:
