@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from proa.compare.ranks import median_interval, paired_interval, unpaired_interval
+from proa.compare.ranks import median_interval, outlasts_a_wild_round, paired_interval, unpaired_interval
 from proa.compare.schedule import Pace
 from proa.records.comparison import Contrast, Interval, Sample, Shown, Variant
 
@@ -106,12 +106,15 @@ def paired(samples: Sequence[Sample], others: Sequence[Sample], name: str) -> tu
 def ratio_of(values: Any, others: Any, *, error: float) -> tuple[Interval, bool]:
     """Return the ratio with its interval, and whether so few rounds can show nothing.
 
-    Pairs of a round are compared where there are enough of them, all runs of one with all of the other otherwise: the
-    number of rounds decides, never what they showed.
+    Pairs of a round are compared where they are so many that a single wild round hides nothing, all runs of one with
+    all of the other otherwise: the number of rounds decides, never what they showed.
     """
     logs, other_logs = np.log(values), np.log(others)
     pairs = logs - other_logs
-    found = paired_interval(pairs, error=error) or unpaired_interval(logs, other_logs, error=error)
+    if outlasts_a_wild_round(len(pairs), error=error):
+        found = paired_interval(pairs, error=error)
+    else:
+        found = unpaired_interval(logs, other_logs, error=error)
     low, high = found or (float(pairs.min()), float(pairs.max()))
     middle = float(np.median(pairs))
     ratio = Interval(

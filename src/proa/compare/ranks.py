@@ -52,6 +52,16 @@ def paired_interval(differences: Values, *, error: float) -> tuple[float, float]
     return float(averages[cut]), float(averages[len(averages) - 1 - cut])
 
 
+def outlasts_a_wild_round(pairs: int, *, error: float) -> bool:
+    """Say whether so many pairs show what all but one show, however wild that one is: it has the highest rank.
+
+    >>> outlasts_a_wild_round(21, error=0.0003), outlasts_a_wild_round(22, error=0.0003)
+    (False, True)
+    """
+    cut = _cut(_signed_ranks(pairs), error)
+    return cut is not None and cut >= pairs
+
+
 def unpaired_interval(values: Values, others: Values, *, error: float) -> tuple[float, float] | None:
     """Return the interval of the shift from ``others`` to ``values`` (Mann and Whitney).
 
