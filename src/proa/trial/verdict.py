@@ -200,9 +200,10 @@ def _is_script(seen: Observations) -> bool:
 
 def _ended_well(seen: Observations) -> Judgement:
     if _has_forked(seen) and not seen.first_try and seen.expects_port is not False:
+        although = " although it should listen" if seen.expects_port else ""
         return Judgement(
             "failed",
-            "it started another process and ended; a container ends with its first process",
+            f"it started another process and ended{although}; a container ends with its first process",
             "keep it in the foreground, with image.args where it has a flag for that",
         )
     if seen.expects_port and not seen.first_try:
