@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +41,8 @@ def test_programs_that_other_threads_wait_for_end_with_the_run(tmp_path, interru
         waiting = [pool.submit(run, asleep(told=str(file))) for file in told]
         while not all(file.exists() and file.read_text().endswith("\n") for file in told):
             time.sleep(0.01)
-        interruption.interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            interruption.interrupt()
         started = time.monotonic()
         raised = [future.exception(timeout=20) for future in waiting]
     assert [type(error) for error in raised] == [KeyboardInterrupt, KeyboardInterrupt]
@@ -48,13 +51,33 @@ def test_programs_that_other_threads_wait_for_end_with_the_run(tmp_path, interru
 
 
 def test_after_an_interruption_no_other_thread_starts_a_program(tmp_path, interruptible):
-    interruption.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        interruption.interrupt()
     with ThreadPoolExecutor(1) as pool:
         assert isinstance(pool.submit(run, ["touch", str(tmp_path / "late")]).exception(), KeyboardInterrupt)
     assert not (tmp_path / "late").exists()
     # The main one clears up.
     run(["touch", str(tmp_path / "cleared")])
     assert (tmp_path / "cleared").exists()
+
+
+def test_a_program_that_an_interruption_meets_while_it_is_started_does_not_run_on(monkeypatch, interruptible):
+    begun = []
+
+    class Started(subprocess.Popen):
+        def __init__(self, *args, **settings):
+            super().__init__(*args, **settings)
+            begun.append(self)
+            # As the handler of a signal that comes before the caller has got the process.
+            interruption.interrupt()
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    with pytest.raises(KeyboardInterrupt):
+        run(["sleep", "60"])
+    assert [process.returncode for process in begun] == [-signal.SIGINT]
+    # The one interruption is told once.
+    monkeypatch.undo()
+    run(["true"])
 
 
 @pytest.mark.parametrize("is_main", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from proa.outside.access import Access
 from proa.outside.images import fetch_image, write_image
 from proa.outside.network import proxy_for
 from proa.outside.registry_answers import parse_challenges, read_errors, read_token, retry_after_s
+from proa.outside.registry_http import Session
 from proa.outside.store import Store
 from proa.records.platform import Platform
 from proa.records.reference import parse_reference
@@ -127,6 +129,24 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def test_a_connection_that_is_made_while_the_session_ends_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+    connect = socket.create_connection
+    with FakeRegistry() as fake, Session(fake.host, "a", access=access(), scopes=()) as session:
+
+        def connect_and_close(*args: object, **settings: object) -> socket.socket:
+            made.append(connect(*args, **settings))  # type: ignore[arg-type]
+            session.close()
+            return made[-1]
+
+        monkeypatch.setattr(socket, "create_connection", connect_and_close)
+        with pytest.raises(RegistryUnreachable, match="the session was closed"):
+            session.origin()
+        assert made
+        assert [each.fileno() for each in made] == [-1] * len(made)
+        assert len(made) <= 2, "a session that was closed tries nothing again"
 
 
 def test_a_proxy_is_used_and_its_password_never_shown(store: Store) -> None:

@@ -103,4 +103,3 @@ def _say_bug(error: Exception) -> int:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     interruption.interrupt()
-    raise KeyboardInterrupt

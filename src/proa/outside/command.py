@@ -132,25 +132,35 @@ def start(
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own and return it running. Raises ToolMissing."""
+    """Start a program in a session of its own and return it running. Raises ToolMissing.
+
+    An interruption that comes while it is started ends it.
+    """
     path = (env or os.environ).get("PATH")
     program = shutil.which(argv[0], path=path)
     if program is None:
         raise ToolMissing(f"{argv[0]} was not found on PATH", hint=f"install {argv[0]}, or put it on PATH")
+    process = None
     try:
-        return subprocess.Popen(
-            [program, *argv[1:]],
-            cwd=cwd,
-            env=dict(env) if env is not None else None,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            # Its own session, so a timeout ends the compilers that go build started as well.
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
+        with interruption.held():
+            process = subprocess.Popen(
+                [program, *argv[1:]],
+                cwd=cwd,
+                env=dict(env) if env is not None else None,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                # Its own session, so a timeout ends the compilers that go build started as well.
+                start_new_session=True,
+                pass_fds=pass_fds,
+            )
     except OSError as error:
         raise ToolMissing(f"{argv[0]} could not be started: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        if process is not None:
+            end(process)
+        raise
+    return process
 
 
 def end(process: subprocess.Popen[bytes], *, patience_s: float = 2.0) -> None:

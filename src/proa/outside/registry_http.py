@@ -68,9 +68,11 @@ class Session:
         self._authorization = ""
         self._credential: Credential | None = None
         self._secrets: set[str] = set()
+        self._is_closed = False
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those in use by other threads too."""
+        self._is_closed = True
         for client in self._clients.values():
             client.close()
 
@@ -97,7 +99,7 @@ class Session:
                 trouble = error
             except httpx.TransportError as error:
                 trouble = self._explain(error)
-            if number >= min(self.access.tries, trouble.most_tries):
+            if self._is_closed or number >= min(self.access.tries, trouble.most_tries):
                 break
             self.access.sleep(delay_s if trouble.delay_s is None else trouble.delay_s)
             delay_s = min(delay_s * 2, MOST_DELAY_S)
@@ -246,9 +248,14 @@ class Session:
         client = self._client(url)
         try:
             request = client.build_request(method, url, headers=sent, content=body() if body else None)
-            return client.send(request, stream=True)
+            response = client.send(request, stream=True)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise RegistryRefused(f"{self.registry} gave an address that cannot be used") from error
+        if self._is_closed:
+            # The connection was still being made when the pool was closed, which therefore left it open.
+            response.extensions["network_stream"].close()
+            raise httpx.ReadError("the session was closed")
+        return response
 
     def _next(self, url: str, response: httpx.Response, hops: int, what: str) -> str:
         if hops > _MOST_REDIRECTS:
