@@ -21,7 +21,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -156,69 +156,56 @@ def probe_docker(job: dict[str, Any]) -> dict[str, Any]:
 def probe_process(job: dict[str, Any]) -> dict[str, Any]:
     """Run one program with what is left where namespaces are forbidden, and return what was seen.
 
-    Root (of a container) gives it a root folder and a user of its own; an ordinary user has Landlock alone. It
-    shares this machine's network, so only ports that its own processes opened count.
+    Root (of a container) gives it a root folder and a user of its own; an ordinary user has Landlock alone.
     """
-    namespaces.adopt_orphans()
-    job["ignored"] = [one.inode for one in processes.listeners()]
     group = cgroups.make_group(job["memory_bytes"])
-    read_end, write_end = os.pipe()
-    told_read, told_write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        become_process(job, output=write_end, told=told_write, group=group)
-    launched = Launched(child, child, 0.0)
-    try:
-        os.close(write_end)
-        os.close(told_write)
-        output = Output(read_end)
-        told = os.read(told_read, 256)
-        launched = Launched(child, child, time.monotonic())
-        stage, _, number = told.decode().partition(" ")
+    with _here(job, become_process, group) as (launched, output, told):
+        stage, _, number = told.partition(" ")
+        if stage == "exec":
+            return {"exec_errno": int(number)}
         if stage:
-            return (
-                {"exec_errno": int(number)}
-                if stage == "exec"
-                else {"problem": f"no confinement: {os.strerror(int(number))}"}
-            )
+            return {"problem": f"no confinement: {os.strerror(int(number))}"}
         report = observe(job, launched, group)
         has_own_root = os.geteuid() == 0
         return report | {"output": output.text(), "isolation": "partial", "sees_machine": not has_own_root}
-    finally:
-        kill(launched)
-        for pid in processes.family(os.getpid())[1:]:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        if group:
-            remove(group)
 
 
 def probe_command(job: dict[str, Any]) -> dict[str, Any]:
-    """Run a command of this machine as its user would, unconfined, and return what was seen.
-
-    As for ``probe_process``, only ports that its own processes opened count.
-    """
-    namespaces.adopt_orphans()
-    job["ignored"] = [one.inode for one in processes.listeners()]
+    """Run a command of this machine as its user would, unconfined, and return what was seen."""
     group = cgroups.make_group(job["memory_bytes"], job["cpus"])
-    read_end, write_end = os.pipe()
-    told_read, told_write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        become_command(job, output=write_end, told=told_write, group=group)
-    launched = Launched(child, child, 0.0)
-    try:
-        os.close(write_end)
-        os.close(told_write)
-        output = Output(read_end)
-        # The descriptor closes at the very moment the command is executed.
-        told = os.read(told_read, 256)
-        launched = Launched(child, child, time.monotonic())
+    with _here(job, become_command, group) as (launched, output, told):
         if told:
             return {"exec_errno": int(told)}
         errand = job["errand"]
         report = observe(job, launched, group, errand=(lambda seen: _loaded(errand, seen)) if errand else None)
         return report | {"output": output.text(), "isolation": "none", "sees_machine": True, **_limits(group)}
+
+
+@contextlib.contextmanager
+def _here(
+    job: dict[str, Any], become: Callable[..., None], group: cgroups.Group | None
+) -> Iterator[tuple[Launched, Output, str]]:
+    """Start a program that shares this machine's network, and end its whole family.
+
+    Gives it, its output, and what kept it from being executed: nothing where it was. Only ports that its own processes
+    opened count.
+    """
+    namespaces.adopt_orphans()
+    job["ignored"] = [one.inode for one in processes.listeners()]
+    read_end, write_end = os.pipe()
+    told_read, told_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        become(job, output=write_end, told=told_write, group=group)
+    launched = Launched(child, child, 0.0)
+    try:
+        os.close(write_end)
+        os.close(told_write)
+        output = Output(read_end)
+        # The descriptor closes at the very moment the program is executed.
+        told = os.read(told_read, 256).decode()
+        launched = Launched(child, child, time.monotonic())
+        yield launched, output, told
     finally:
         kill(launched)
         for pid in processes.family(os.getpid())[1:]:
