@@ -17,7 +17,7 @@ from pathlib import Path
 from measure import environment, go, run
 from peers import cache, programs, wrapper
 
-ROUNDS = 3
+ROUNDS = 5
 _NOT_LOADED = (".symtab", ".strtab", ".shstrtab", "")
 """gsa does not count them as debug data."""
 
@@ -55,12 +55,20 @@ def unknown(report: bytes) -> float:
     return 100 * (1 - sum(section["known_size"] for section in sections) / whole)
 
 
+def said(name: str, seconds: list[float], peak: float) -> str:
+    return f"{name} {statistics.median(seconds):.2f} s ({min(seconds):.2f}-{max(seconds):.2f}, n={len(seconds)}), {peak:.0f} MB"
+
+
 def main(paths: list[str]) -> None:
     gsa = shutil.which("gsa")
     for program in paths or built():
         ours = [sys.executable, "-m", "proa", "inspect", program, "--format", "json"]
-        runs = [measured(ours) for _ in range(ROUNDS)]
-        record = json.loads(runs[0][2])
+        mine, theirs = [], []
+        for _ in range(ROUNDS):
+            mine.append(measured(ours))
+            if gsa is not None:
+                theirs.append(measured([gsa, "--format", "json", program]))
+        record = json.loads(mine[0][2])
         parts = [one["bytes"] for one in (*record["packages"], *record["sections"])]
         unclaimed = {one["name"]: one["bytes"] for one in record["sections"]}
         code = sum(one["text"] + one["pclntab"] for one in record["packages"])
@@ -70,15 +78,19 @@ def main(paths: list[str]) -> None:
         )
         print(f"  code and line tables with a package {100 * code / (code + rest):.3f} %")
         print(f"  loaded bytes with a package {100 * record['attributed_bytes'] / record['loaded_bytes']:.2f} %")
-        seconds, memory = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
-        print(f"  proa {seconds:.2f} s, {memory:.0f} MB")
+        seconds, memory = [run[0] for run in mine], max(run[1] for run in mine)
+        print("  " + said("proa", seconds, memory))
         if gsa is None:
             print("  gsa is not on PATH: not compared")
             continue
-        others = [measured([gsa, "--format", "json", program]) for _ in range(ROUNDS)]
-        theirs, peak = statistics.median(run[0] for run in others), min(run[1] for run in others)
-        print(f"  gsa  {theirs:.2f} s, {peak:.0f} MB; unknown to it {unknown(others[0][2]):.2f} % of loaded bytes")
-        print(f"  proa takes {seconds / theirs:.2f} of its time, {memory / peak:.2f} of its memory")
+        peak = min(run[1] for run in theirs)
+        print("  " + said("gsa ", [run[0] for run in theirs], peak))
+        print(f"  unknown to gsa: {unknown(theirs[0][2]):.2f} % of loaded bytes")
+        ratios = [own[0] / other[0] for own, other in zip(mine, theirs, strict=True)]
+        print(
+            f"  proa takes {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) of its time,"
+            f" {memory / peak:.2f} of its memory"
+        )
 
 
 if __name__ == "__main__":
