@@ -56,7 +56,8 @@ def unknown(report: bytes) -> float:
 
 
 def said(name: str, seconds: list[float], peak: float) -> str:
-    return f"{name} {statistics.median(seconds):.2f} s ({min(seconds):.2f}-{max(seconds):.2f}, n={len(seconds)}), {peak:.0f} MB"
+    spread = f"{min(seconds):.2f}-{max(seconds):.2f}, n={len(seconds)}"
+    return f"{name} {statistics.median(seconds):.2f} s ({spread}), {peak:.0f} MB"
 
 
 def main(paths: list[str]) -> None:
