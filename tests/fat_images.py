@@ -9,6 +9,7 @@ so a second run only links blobs. Needs root, mmdebstrap, overlay mounts and Deb
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -116,14 +118,24 @@ def need_root() -> None:
 
 
 def build(name: str, *, cache: Path, into: Path) -> Path:
-    """Build one of the five images and write it as an OCI layout tagged NAME:latest; return the layout."""
+    """Build one of the five images and write it as an OCI layout tagged NAME:latest; return the layout.
+
+    One at a time in one cache, whoever asks.
+    """
     context = PROJECTS / name
-    with tempfile.TemporaryDirectory(prefix="fat-", dir=cache) as scratch:
+    with _alone(cache), tempfile.TemporaryDirectory(prefix="fat-", dir=cache) as scratch:
         workshop = Workshop(cache=cache, scratch=Path(scratch), contexts=_contexts(context))
         built = Building(key=_KEY)
         for word, rest in instructions((context / "Dockerfile").read_text()):
             built = _step(built, word, rest, workshop)
         return _write_layout(name, built, workshop, into)
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    with (cache / "lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
