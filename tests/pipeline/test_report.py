@@ -155,6 +155,15 @@ def test_a_file_that_is_no_comparison_is_told_as_what_it_is(tmp_path, content, t
         read_comparison(file)
 
 
+@pytest.mark.parametrize(("content", "told"), [(b"", "is no record of a comparison"), (None, "No such file")])
+def test_a_file_named_as_a_record_is_none_of_an_image_though_it_be_empty_or_missing(tmp_path, content, told):
+    file = tmp_path / "x.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(WrongUsage, match=told):
+        make_report([str(file)], Request(), environ={}, made_at="", progress=lambda _: None)
+
+
 def test_words_that_make_no_report_are_wrong_usage(tmp_path):
     with pytest.raises(WrongUsage, match="one image, one comparison, or one of each"):
         make_report(["a:1", "b:1"], Request(), environ={}, made_at="", progress=lambda _: None)

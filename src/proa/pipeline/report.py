@@ -72,7 +72,13 @@ def make_report(
 
 
 def is_record(target: str) -> bool:
-    """Say whether a target is a file that begins as JSON does."""
+    """Say whether a target is a file that begins as JSON does, or is named so: also one that is empty or missing.
+
+    >>> is_record("missing.json"), is_record("docker://registry.example/app.json")
+    (True, False)
+    """
+    if target.endswith(".json") and ":" not in target:
+        return True
     try:
         with Path(target).open("rb") as file:
             return file.read(64).lstrip()[:1] in (b"{", b"[")
