@@ -130,7 +130,9 @@ def status(answer: Callable[[bytes], int]) -> Serve:
     def serve(link: socket.socket) -> None:
         asked = b""
         while b"\r\n\r\n" not in asked:
-            asked += link.recv(65536)
+            if not (more := link.recv(65536)):
+                return
+            asked += more
         link.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % answer(asked))
 
     return serve
