@@ -27,19 +27,20 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 //go:noinline
 func loseTheRudder(count int) {
 	fmt.Println("losing", count)
 	syscall.Kill(os.Getpid(), syscall.SIGABRT)
-	select {}
+	time.Sleep(time.Hour)
 }
 
 func main() { loseTheRudder(len(os.Args)) }
 """
-LINE = 12
-"""Where it kills itself."""
+LINE = 13
+"""Where it kills itself; then it sleeps: an empty select would be a deadlock, and Go would die of both at once."""
 
 
 class Shipped:
