@@ -1,7 +1,7 @@
-"""Build beside the tests what the last of them would wait minutes for: libraries for C, and fat images.
+"""Build beside the tests what the last of them would wait minutes for: libraries for C, fat images, Kubernetes.
 
-``python tests/warm_up.py`` fills the caches that `real_neighbours.zig_cache` and `fat_images.cache_folder` name; a test
-that comes before it is done builds what it needs itself, or waits for the same image.
+``python tests/warm_up.py`` fills the caches that `real_neighbours.zig_cache`, `fat_images.cache_folder` and
+`cluster_tools.programs` name; a test that comes before it is done builds what it needs itself, or waits.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cluster_tools
 import fat_images
 from real_neighbours import sharing_zig
 
@@ -33,10 +34,11 @@ def compile_libraries(scratch: Path) -> None:
 
 
 def main() -> None:
-    """Do both; what fails is the tests' to tell, with its reason."""
+    """Do all; what fails is the tests' to tell, with its reason."""
     with tempfile.TemporaryDirectory() as scratch:
         compile_libraries(Path(scratch))
         fat_images.main(Path(scratch), [])
+    sys.stdout.write(f"{cluster_tools.programs()}\n")
 
 
 if __name__ == "__main__":

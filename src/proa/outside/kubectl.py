@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from proa.errors import ToolFailed, WrongUsage
+from proa.errors import ProaError, ToolFailed, WrongUsage
 from proa.outside.command import Run, run
 
 Holder = Literal["secrets", "configmaps"]
@@ -67,6 +67,19 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     def create(self, path: str, document: Any) -> Any:
         """Create what a document says."""
         return self._asked(["create", "--raw", path, "-f", "-"], msgspec.json.encode(document))
+
+    def complaint(self, namespace: str, pod: str) -> str:
+        """Return what the cluster last warned of about a pod; empty where it did not, or does not say.
+
+        Events are told by those that the user may see only; they are gone after an hour.
+        """
+        chosen = f"involvedObject.name%3D{pod}%2Ctype%3DWarning"
+        try:
+            told = self.get(f"/api/v1/namespaces/{namespace}/events?fieldSelector={chosen}&limit=50")
+        except ProaError:
+            return ""
+        items = told.get("items") if isinstance(told, dict) else None
+        return last_warning(items if isinstance(items, list) else [])
 
     def delete(self, path: str) -> None:
         """Delete what is at a path."""
@@ -146,6 +159,27 @@ def obstacle(pods: Iterable[Mapping[str, Any]]) -> str:
             if waiting.get("reason") in _HOPELESS:
                 return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
     return ""
+
+
+def last_warning(events: Iterable[Any]) -> str:
+    """Return the reason and message of the latest warning among events.
+
+    >>> last_warning([
+    ...     {"reason": "Unhealthy", "message": "refused", "lastTimestamp": "2026-11-29T07:00:02Z"},
+    ...     {"reason": "FailedMount", "message": "no such secret", "lastTimestamp": "2026-11-29T07:00:01Z"},
+    ... ])
+    'Unhealthy: refused'
+    """
+    known = [one for one in events if isinstance(one, dict) and one.get("reason") not in _HARMLESS]
+    if not known:
+        return ""
+    # Older servers fill the one, newer clients the other.
+    last = max(known, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
+    return f"{last.get('reason', '')}: {' '.join(str(last.get('message') or '').split())}"
+
+
+_HARMLESS = frozenset({"MissingClusterDNS", "DNSConfigForming"})
+"""Warnings about a node's settings, which come with each pod. Source: k8s.io/kubernetes, pkg/kubelet/network/dns."""
 
 
 def pending(pods: Iterable[Mapping[str, Any]]) -> str:

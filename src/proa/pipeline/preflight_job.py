@@ -96,11 +96,18 @@ def _ended(
         if why := obstacle(pods):
             raise JobFailed(f"the Job's pod does not start: {why[:400]}", hint="see --image, --secret and --config-map")
         if clock() > end:
-            why = pending(pods) or ("" if pods else "no pod was made: a quota or policy may forbid it")
+            why = pending(pods) or _complaint(job, cluster, pods)
             raise JobFailed(f"the Job did not end within {deadline_s(job)} s{why and ': '}{why[:400]}", hint=_EVENTS)
         progress(f"waiting for the Job {job.name}")
         sleep(_LOOK_S)
     return _pods(job, cluster)
+
+
+def _complaint(job: JobWanted, cluster: Cluster, pods: list[dict[str, Any]]) -> str:
+    """Return what the cluster warned of: about the pod, or about the Job that could make none."""
+    if pods:
+        return cluster.complaint(job.namespace, (pods[-1].get("metadata") or {}).get("name", ""))
+    return cluster.complaint(job.namespace, job.name) or "no pod was made: a quota or policy may forbid it"
 
 
 _EVENTS = "kubectl get events, in the Job's namespace, says more"

@@ -65,7 +65,8 @@ def _one(
             if problem := obstacle([pod]) or has_ended(pod):
                 return took, problem
             if took > _PATIENCE_S:
-                return took, pending([pod]) or f"not ready within {_PATIENCE_S:g} s"
+                why = pending([pod]) or cluster.complaint(wanted.namespace, wanted.name)[:300]
+                return took, f"not ready within {_PATIENCE_S:g} s{why and ': '}{why}"
             sleep(_LOOK_S)
     finally:
         with contextlib.suppress(ProaError):
