@@ -79,11 +79,17 @@ def real_cluster() -> Iterator[RealCluster]:
     bridge = f"proa{secrets.token_hex(4)}"
     if subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], capture_output=True, check=False).returncode:
         pytest.skip("this kernel, or what confines this machine, has no bridges")
+    # At once, and not when its first pod comes: servers on this machine listen there.
+    subprocess.run(["ip", "address", "add", f"{_subnet(bridge)}1/24", "dev", bridge], check=True)
+    subprocess.run(["ip", "link", "set", bridge, "up"], check=True)
+    others = _networks()
     try:
         with ExitStack() as stack:
             yield _started(stack, folder, programs, bridge)
     finally:
         _cleared(folder, bridge)
+        for name in _networks() - others:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 def _started(stack: ExitStack, folder: Path, programs: Path, bridge: str) -> RealCluster:
@@ -237,6 +243,11 @@ def _cleared(folder: Path, bridge: str) -> None:
         subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
     subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _networks() -> set[str]:
+    """Return the names of the network namespaces that are there for pods."""
+    return {path.name for path in Path("/run/netns").glob("cni-*")}
 
 
 def _end_family(pid: int) -> None:
