@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import cluster_tools
-from real_neighbours import free_port, need, running
+from real_neighbours import free_port, need, own_groups, running
 
 PAUSE = "pause.example/pause:1"
 """What holds a pod's namespaces."""
@@ -83,13 +83,14 @@ def real_cluster() -> Iterator[RealCluster]:
     subprocess.run(["ip", "address", "add", f"{_subnet(bridge)}1/24", "dev", bridge], check=True)
     subprocess.run(["ip", "link", "set", bridge, "up"], check=True)
     others = _networks()
-    try:
-        with ExitStack() as stack:
-            yield _started(stack, folder, programs, bridge)
-    finally:
-        _cleared(folder, bridge)
-        for name in _networks() - others:
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+    with own_groups():
+        try:
+            with ExitStack() as stack:
+                yield _started(stack, folder, programs, bridge)
+        finally:
+            _cleared(folder, bridge)
+            for name in _networks() - others:
+                subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 def _started(stack: ExitStack, folder: Path, programs: Path, bridge: str) -> RealCluster:

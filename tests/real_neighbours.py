@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -203,3 +203,20 @@ def mermaid(environ: Mapping[str, str]) -> Path:
             tools.mkdir(parents=True, exist_ok=True)
             script.write_bytes(member.read())
     return script
+
+
+@contextmanager
+def own_groups() -> Iterator[None]:
+    """Remove the control groups that came while the block ran; those with processes in them stay."""
+    before = set(_groups())
+    try:
+        yield
+    finally:
+        for group in sorted(set(_groups()) - before, reverse=True):
+            with suppress(OSError):
+                Path(group).rmdir()
+
+
+def _groups() -> Iterator[str]:
+    for folder, _, _ in os.walk("/sys/fs/cgroup"):
+        yield folder
