@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from real_neighbours import need, own_groups, running
 _SYSTEMD = Path("/lib/systemd/systemd")
 _BOOT = """set -e
 place=$1
+shift
 ip link set lo up
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$place"
@@ -35,9 +36,12 @@ mount -t proc proc proc
 mount --rbind /sys sys
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
-mount -t tmpfs tmpfs tmp
-mkdir tmp/hand-over
-mount --bind "$place.hand-over" tmp/hand-over
+mkdir hand-over
+mount --bind "$place.hand-over" hand-over
+for folder in "$@"; do
+  mkdir -p ".$folder"
+  mount --rbind "$folder" ".$folder"
+done
 rm -rf etc/systemd/system
 mkdir -p etc/systemd/system
 printf '[Unit]\\nDescription=bed\\n' >etc/systemd/system/bed.target
@@ -60,12 +64,16 @@ class RealSystemd:
     pid: int
     """Of systemd, as this machine counts."""
     hand_over: Path
-    """A folder of this machine that is /tmp/hand-over there."""
+    """A folder of this machine that is /hand-over there."""
 
-    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program there as root. Raises CalledProcessError."""
-        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--net", "--wd=/"]
-        return subprocess.run([*enter, *words], capture_output=True, text=True, check=check, timeout=60)
+    def run(
+        self, *words: str | Path, check: bool = True, environ: Mapping[str, str] = {}
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program there as root, with some variables more. Raises CalledProcessError."""
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--net"]
+        return subprocess.run(
+            [*enter, "env", "--chdir=/", *words], env={**os.environ, **environ}, capture_output=True, text=True, check=check, timeout=120
+        )
 
     def ask(self, url: str) -> str:
         """Return what an address there answers."""
@@ -80,8 +88,8 @@ class RealSystemd:
 
 
 @contextmanager
-def real_systemd() -> Iterator[RealSystemd]:
-    """Boot it."""
+def real_systemd(*folders: Path) -> Iterator[RealSystemd]:
+    """Boot it; ``folders`` of this machine are there for sure, also those of other disks."""
     need("unshare", "nsenter", "ip")
     if os.geteuid() != 0:
         pytest.skip("real: namespaces for systemd need root")
@@ -92,6 +100,7 @@ def real_systemd() -> Iterator[RealSystemd]:
     place.mkdir()
     hand_over.mkdir()
     argv = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "sh", "-c", _BOOT, "boot", str(place)]
+    argv += map(str, folders)
     try:
         with own_groups(), running(argv, log=folder / "log") as process:
             pid = _first(process)

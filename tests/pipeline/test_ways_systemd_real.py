@@ -19,7 +19,8 @@ from real_systemd import RealSystemd, real_systemd
 
 pytestmark = pytest.mark.real
 
-SHOP = Path(__file__).parents[2] / "examples" / "shop"
+ROOT = Path(__file__).parents[2]
+SHOP = ROOT / "examples" / "shop"
 DIARY = """package main
 
 import (
@@ -43,7 +44,8 @@ func main() {
 
 @pytest.fixture(scope="module")
 def systemd() -> Iterator[RealSystemd]:
-    with real_systemd() as booted:
+    # What proa and go need when they are run there.
+    with real_systemd(ROOT, Path(sys.prefix)) as booted:
         yield booted
 
 
@@ -61,7 +63,7 @@ def installed(systemd: RealSystemd, project: Path, out: Path) -> str:
         top = archive.getnames()[0].split("/")[0]
     notes = (systemd.hand_over / top / "INSTALL.md").read_text()
     (commands,) = re.findall(r"```sh\n(.*?)```", notes, re.DOTALL)
-    systemd.run("sh", "-ec", f"cd /tmp/hand-over/{top}\n{commands}")
+    systemd.run("sh", "-ec", f"cd /hand-over/{top}\n{commands}")
     (unit,) = (path.name for path in (systemd.hand_over / top).glob("*.service"))
     return unit
 
@@ -127,3 +129,40 @@ def test_a_program_that_writes_may_do_so(systemd: RealSystemd, tmp_path: Path) -
     assert systemd.run("test", "-d", "/var/lib/private/diary").returncode == 0
     # Its own /tmp is not the machine's.
     assert systemd.run("test", "-e", "/tmp/diary", check=False).returncode == 1
+
+
+def test_the_service_is_measured_under_a_systemd_that_runs_the_machine(systemd: RealSystemd, shop: str) -> None:
+    systemd.run("systemctl", "stop", shop)
+    before = systemd.run("find", "/opt", "/run/systemd/system", "-maxdepth", "1").stdout
+    words = ("ways", "--systemd", "--runs", "3", "-o", "/hand-over", "--format", "json", str(SHOP))
+    environ = {"PROA_CACHE": "/var/tmp/proa", "KUBECONFIG": "/nonexistent", "GOFLAGS": "-buildvcs=false"}
+    ran = systemd.run(sys.executable, "-m", "proa", *words, check=False, environ=environ)
+    assert ran.returncode == 0, ran.stderr
+    service, container, _ = json.loads(ran.stdout)["ways"]
+    assert (service["is_measured"], service["engine"], service["reason"]) == (True, "systemd", "")
+    assert len(service["ready_s"]["samples"]) == 3
+    assert service["ready_s"]["median"] > container["ready_s"]["median"], "systemd itself takes a while"
+    assert 1e6 < service["rss_bytes"]["median"] < 64e6
+    assert systemd.run("find", "/opt", "/run/systemd/system", "-maxdepth", "1").stdout == before
+    assert "proa-ways" not in systemd.run("systemctl", "list-units", "--all", "--no-legend").stdout
+    systemd.run("systemctl", "start", shop)
+
+
+def test_a_service_whose_port_is_taken_is_told_so(systemd: RealSystemd, shop: str) -> None:
+    assert answer(systemd, "http://127.0.0.1:8080/healthz") == "ok\n"
+    words = ("ways", "--systemd", "--runs", "1", "-o", "/hand-over", "--format", "json", str(SHOP))
+    environ = {"PROA_CACHE": "/var/tmp/proa", "KUBECONFIG": "/nonexistent", "GOFLAGS": "-buildvcs=false"}
+    ran = systemd.run(sys.executable, "-m", "proa", *words, check=False, environ=environ)
+    service = json.loads(ran.stdout)["ways"][0]
+    assert service["is_measured"] is False
+    assert service["reason"] == "not measured: port 8080 is in use on this machine"
+
+
+def test_without_systemd_or_rights_the_flag_is_refused(tmp_path: Path) -> None:
+    if Path("/run/systemd/system").is_dir() and os.geteuid() == 0:
+        pytest.skip("systemd runs this machine")
+    argv = [sys.executable, "-m", "proa", "ways", "--systemd", "-o", str(tmp_path), str(SHOP)]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ran.returncode == 3
+    assert "PROA301" in ran.stderr
+    assert "bare process" in ran.stderr

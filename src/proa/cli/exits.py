@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -55,6 +56,9 @@ def run_guarded(words: Sequence[str]) -> int:
         _say("proa: out of memory [PROA302]")
         return 3
     except OSError as error:
+        if error.errno == errno.ENOENT and not _has_folder():
+            _say("proa: the current folder is gone; change to another one [PROA201]")
+            return _USAGE
         if error.errno != errno.ENOSPC:
             return _say_bug(error)
         close_output()
@@ -63,6 +67,14 @@ def run_guarded(words: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a place to report it
         return _say_bug(error)
     return 0
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def close_output() -> None:

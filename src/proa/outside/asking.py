@@ -51,6 +51,14 @@ def ask(address: str, port: int, route: str, *, timeout_s: float, secure: bool =
             return Answer("tls" if secure else "closed")
 
 
+def is_open(address: str, port: int, *, timeout_s: float) -> bool:
+    """Say whether somebody takes connections there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as plain:
+        plain.settimeout(timeout_s)
+        return plain.connect_ex((address, port)) == 0
+
+
 def _wrap(plain: socket.socket) -> socket.socket:
     return unverified().wrap_socket(plain, server_hostname="localhost")
 

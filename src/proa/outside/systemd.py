@@ -1,15 +1,26 @@
-"""What systemd-analyze says of a unit that is not installed. Source: systemd-analyze(1)."""
+"""systemd: what it says of a unit that is not installed, and a unit that is there for one run.
+
+Source: systemd-analyze(1), systemctl(1), systemd.unit(5) (``/run/systemd/system``).
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from proa.errors import ProaError, ToolMissing
 from proa.outside.command import Run, run
+from proa.outside.machine import copy_file, make_folder, write_file
 from proa.records.ways import Hardening
+
+_UNITS = Path("/run/systemd/system")
+"""Units that are gone when the machine starts anew; also what says that systemd runs it, see sd_booted(3)."""
 
 _PATIENCE_S = 30.0
 _MOST_POINTS = 5
@@ -57,3 +68,67 @@ def _weight(text: str | None) -> float:
         return float(text or 0)
     except ValueError:
         return 0.0
+
+
+def check_manager() -> None:
+    """Raise ToolMissing where no unit can be started: another first process, or no rights."""
+    if not _UNITS.is_dir():
+        raise ToolMissing("systemd does not run this machine", hint="without --systemd a bare process is started")
+    if os.geteuid() != 0:
+        raise ToolMissing("only root may start a unit", hint="without --systemd a bare process is started")
+
+
+@contextmanager
+def installed(name: str, *, unit: str, settings: str, program: Path, run: Run = run) -> Iterator[Service]:
+    """Lend a unit: its file, more ``settings`` for it and its program at /opt/NAME/bin/NAME, all removed afterwards.
+
+    Raises ToolMissing, ToolFailed, ToolTimedOut, NoSpace.
+    """
+    file, more, home = _UNITS / f"{name}.service", _UNITS / f"{name}.service.d", Path("/opt", name)
+    try:
+        make_folder(home / "bin")
+        copy_file(program, home / "bin" / name, mode=0o755)
+        make_folder(more)
+        write_file(file, unit.encode())
+        write_file(more / "settings.conf", settings.encode())
+        run(["systemctl", "daemon-reload"], timeout_s=_PATIENCE_S)
+        yield Service(name=name, run=run)
+    finally:
+        with suppress(ProaError):
+            run(["systemctl", "stop", name], timeout_s=_PATIENCE_S, accept=None)
+        file.unlink(missing_ok=True)
+        for folder in (more, home):
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(ProaError):
+            run(["systemctl", "daemon-reload"], timeout_s=_PATIENCE_S, accept=None)
+            run(["systemctl", "reset-failed", name], timeout_s=_PATIENCE_S, accept=None)
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit that systemd knows."""
+
+    name: str
+    run: Run
+
+    def start(self) -> None:
+        """Start it and return once its program is executed. Raises ToolFailed, ToolTimedOut."""
+        self.run(["systemctl", "start", self.name], timeout_s=_PATIENCE_S)
+
+    def stop(self) -> None:
+        """Stop it and forget its failures. Raises ToolFailed, ToolTimedOut."""
+        self.run(["systemctl", "stop", self.name], timeout_s=_PATIENCE_S)
+        self.run(["systemctl", "reset-failed", self.name], timeout_s=_PATIENCE_S, accept=None)
+
+    def shown(self, name: str) -> str:
+        """Return a property. Raises ToolFailed, ToolTimedOut."""
+        argv = ["systemctl", "show", self.name, f"--property={name}", "--value"]
+        return self.run(argv, timeout_s=_PATIENCE_S).text.strip()
+
+    def peak_bytes(self) -> int | None:
+        """Return the peak memory (VmHWM) of its main process; None where that has ended."""
+        try:
+            status = Path("/proc", self.shown("MainPID"), "status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None
+        match = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(match[1]) * 1024 if match else None

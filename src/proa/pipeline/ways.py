@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,7 @@ from proa.pipeline import ship, steps, trials
 from proa.pipeline.compare import MEASURING
 from proa.pipeline.plan import Bench, Say, lay_plans, open_bench
 from proa.pipeline.ways_pod import Started, start_pods
+from proa.pipeline.ways_service import ENGINE, Asking, service
 from proa.preflight.variables import services_in
 from proa.records.binary import Binary
 from proa.records.image import Image
@@ -33,7 +36,7 @@ from proa.records.trial import Trial
 from proa.records.ways import Way, WayName, Ways
 
 _BARE = "process"
-_NO_SYSTEMD = "started as a bare process: without the milliseconds that systemd itself takes"
+_NO_SYSTEMD = "started as a bare process: without the milliseconds that systemd itself takes (as root: --systemd)"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     output: str = "."
     runs: int = 9
+    with_systemd: bool = False
+    """Start the service under this machine's systemd."""
     cluster: Cluster = Cluster()
     pod: str = ""
     """The image as the cluster pulls it, by the digest of this build; empty: no pod is started."""
@@ -63,6 +68,8 @@ def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say) -> Ways:
 
     Raises WrongUsage where there are several programs, TrialFailed, and any ProaError of building.
     """
+    if asked.with_systemd:
+        systemd.check_manager()
     bench = open_bench(asked.request, environ, progress)
     with bench.store.using():
         plans = lay_plans(bench, asked.request)
@@ -79,7 +86,7 @@ def ways(asked: Asked, *, environ: Mapping[str, str], progress: Say) -> Ways:
         has_cluster = _answers(asked.cluster)
         # Two that measure at once would measure each other; `proa compare` waits here too.
         with bench.store.lock(MEASURING):
-            found = _measured(made, asked.runs, archive.stat().st_size, unit)
+            found = _measured(made, asked, archive.stat().st_size, unit)
         found = (*found, _pod(made, asked, unit, has_cluster=has_cluster))
         with bench.store.folder() as folder:
             file = folder / f"{unit.name}.service"
@@ -157,16 +164,22 @@ def _archive(made: _Made, unit: Unit, output: str, bench: Bench) -> tuple[Path, 
     return target, blob.digest
 
 
-def _measured(made: _Made, runs: int, archive_bytes: int, unit: Unit) -> tuple[Way, ...]:
+def _measured(made: _Made, asked: Asked, archive_bytes: int, unit: Unit) -> tuple[Way, ...]:
     """Start service and container in turn, so that what else the machine does hits both alike."""
     trials_of: dict[WayName, list[Trial]] = {"service": [], "container": []}
-    engines: dict[WayName, str] = {"service": _BARE, "container": made.work.plan.settings.trial.engine}
-    for number in range(runs + 1):
-        for name, engine in engines.items():
-            made.work.bench.say(f"starting the {name}, {number} of {runs}")
-            tried = _start(made, engine)
-            if number:  # the first warms up
-                trials_of[name].append(tried)
+    with ExitStack() as stack:
+        starts: dict[WayName, Callable[[], Trial]] = {
+            "service": stack.enter_context(_service(made, unit))
+            if asked.with_systemd
+            else partial(_start, made, _BARE),
+            "container": partial(_start, made, made.work.plan.settings.trial.engine),
+        }
+        for number in range(asked.runs + 1):
+            for name, start in starts.items():
+                made.work.bench.say(f"starting the {name}, {number} of {asked.runs}")
+                tried = start()
+                if number:  # the first warms up
+                    trials_of[name].append(tried)
     named = {"name": unit.name, "ports": unit.ports, "is_static": made.binary.is_static}
     count = len(_variables(made))
     bytes_of = {"service": archive_bytes, "container": made.image.compressed_bytes}
@@ -175,6 +188,18 @@ def _measured(made: _Made, runs: int, archive_bytes: int, unit: Unit) -> tuple[W
         for name, tried in trials_of.items()
     ]
     return tuple(found)
+
+
+def _service(made: _Made, unit: Unit) -> AbstractContextManager[Callable[[], Trial]]:
+    settings = made.work.plan.settings.trial
+    return service(
+        unit,
+        made.work.bench.store.blob_path(made.binary.digest),
+        environment=tuple(sorted(settings.env.items())),
+        asking=Asking(
+            port=next(iter(made.trial.ports), 0), route=made.trial.route, timeout_s=made.trial.limits.start_timeout_s
+        ),
+    )
 
 
 def _pod(made: _Made, asked: Asked, unit: Unit, *, has_cluster: bool) -> Way:
@@ -228,7 +253,7 @@ def _way(name: WayName, tried: list[Trial], transfer_bytes: int, *, effort: obje
     good = [one for one in tried if one.ready_s is not None or one.listening_s is not None]
     times = [one.ready_s or one.listening_s or 0.0 for one in good]
     peaks = [one.rss_bytes for one in good if one.rss_bytes is not None]
-    reason = _NO_SYSTEMD if name == "service" else ""
+    reason = _NO_SYSTEMD if name == "service" and tried and tried[-1].engine != ENGINE else ""
     if not good:
         reason = f"not measured: {tried[-1].reason}" if tried else "not measured"
     return Way(
