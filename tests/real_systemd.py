@@ -72,7 +72,12 @@ class RealSystemd:
         """Run a program there as root, with some variables more. Raises CalledProcessError."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--net"]
         return subprocess.run(
-            [*enter, "env", "--chdir=/", *words], env={**os.environ, **environ}, capture_output=True, text=True, check=check, timeout=120
+            [*enter, "env", "--chdir=/", *words],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=120,
         )
 
     def ask(self, url: str) -> str:
