@@ -6,12 +6,10 @@ Without arguments the program is caddy; others are given by their paths: ``inspe
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from measure import environment, go, run
@@ -22,16 +20,23 @@ _NOT_LOADED = (".symtab", ".strtab", ".shstrtab", "")
 """gsa does not count them as debug data."""
 
 
+_MEASURING = """
+import os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=sys.stdout, stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - start, usage.ru_maxrss / 1000, os.waitstatus_to_exitcode(status), file=sys.stderr)
+"""
+"""In a small process of its own: a child's peak is at least that of the one it was forked from."""
+
+
 def measured(argv: list[str]) -> tuple[float, float, bytes]:
     """Return seconds, peak memory in MB, and standard output of one run."""
-    start = time.perf_counter()
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    output = process.stdout.read() if process.stdout else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{argv[0]} ended with {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1000, output
+    ran = subprocess.run([sys.executable, "-c", _MEASURING, *argv], capture_output=True, check=True)
+    seconds, peak, status = ran.stderr.split()[-3:]
+    if int(status):
+        raise SystemExit(f"{argv[0]} ended with {int(status)}")
+    return float(seconds), float(peak), ran.stdout
 
 
 def built() -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import tempfile
+import time
 from pathlib import Path
 
+import deflate
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +16,9 @@ from hypothesis import strategies as st
 
 from fakes.elf_files import Form, program
 from proa.errors import BinaryDamaged, DebugMismatch, ProaError, WrongUsage
-from proa.inspect.attribution import Layers, Names, voted
+from proa.inspect.attribution import Layers, Names, Ranges, voted
 from proa.inspect.attribution_native import group_of
-from proa.inspect.compression import whole
+from proa.inspect.compression import BLOCK_BYTES, block_sizes, compressed_shares, whole
 from proa.inspect.modules import BuildInfo, module_of, owner_of, read_build_info
 from proa.pipeline.inspect_binary import inspect_binary
 
@@ -214,3 +217,30 @@ def test_what_a_module_is_replaced_by_is_known():
     info = read_build_info(_Program("\n".join(lines)))
     assert info.modules == {"m": "(devel)", "a": "v1", "c": "(devel)", "d": "v2"}
     assert info.replacements == {"a": "b v1", "c": "../c"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_compressed_bytes_of_all_owners_add_up_to_those_of_the_blocks(jobs):
+    noise = random.Random(7).randbytes(BLOCK_BYTES // 2)
+    content = memoryview(noise + bytes(BLOCK_BYTES) + noise)
+    edges = np.array([0, len(noise), len(noise) + BLOCK_BYTES, len(content)])
+    ranges = Ranges(starts=edges, owners=np.arange(3), kinds=np.zeros(3, "u1"), known=np.zeros(3, "u1"))
+    with block_sizes(content, jobs=jobs) as sizes:
+        blocks = sizes()
+    assert blocks == [len(deflate.deflate_compress(content[at : at + BLOCK_BYTES], 6)) for at in (0, BLOCK_BYTES)]
+    shares = compressed_shares(content, ranges, 3, np.array([0, 1, 2]), sizes=blocks, jobs=jobs)
+    assert shares.sum() == sum(blocks)
+    # What is noise takes nearly what it has, what is empty little: each of its bytes has a bit in this estimate.
+    assert min(shares[0], shares[2]) > 0.85 * len(noise)
+    assert shares[1] < 0.15 * BLOCK_BYTES
+
+
+def test_blocks_are_left_alone_once_nobody_wants_their_sizes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        deflate, "deflate_compress", lambda block, level: asked.append(level) or time.sleep(0.01) or b""
+    )
+    content = memoryview(bytes(1000 * BLOCK_BYTES))
+    with pytest.raises(KeyError), block_sizes(content, jobs=2):
+        raise KeyError
+    assert len(asked) < 100

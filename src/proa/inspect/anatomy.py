@@ -95,9 +95,19 @@ def dissect(
 
 
 def summed(
-    program: Executable, parts: Dissected, *, file: str, build_id: str, debug_file: str, jobs: int
+    program: Executable,
+    parts: Dissected,
+    *,
+    file: str,
+    build_id: str,
+    debug_file: str,
+    blocks: Sequence[int],
+    jobs: int,
 ) -> BinaryAnatomy:
-    """Return the record. Every byte of the file is in exactly one package or section of it."""
+    """Return the record. Every byte of the file is in exactly one package or section of it.
+
+    ``blocks`` are the compressed sizes of ``compression.block_sizes``.
+    """
     import numpy as np
 
     ranges, names = parts.ranges, parts.names
@@ -106,7 +116,7 @@ def summed(
     index = np.where(ranges.owners >= 0, ranges.owners, len(packages) - 2 - ranges.owners).astype("i8")
     sizes = ranges.sizes
     totals = _sums(index, sizes, count)
-    compressed = compressed_shares(program.elf.data, ranges, count, index, jobs=jobs)
+    compressed = compressed_shares(program.elf.data, ranges, count, index, sizes=blocks, jobs=jobs)
     kinds = _table(index, ranges.kinds, sizes, count, len(KINDS))
     known = _table(index, ranges.known, sizes, count, len(KNOWN))
     owned = [

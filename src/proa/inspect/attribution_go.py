@@ -90,6 +90,7 @@ class GoAttribution:
         if self.module.text and not _starts_at(self.elf, ".text", binary.text_address, self.module.text):
             # Stripped, with C: nothing else says where Go's own code begins.
             binary.move_text(self.module.text)
+        self._owner_by_name: dict[str, int] = {}
         self.owners, self.is_guessed = self._function_owners()
         self._variables: list[tuple[int, int, str]] = []
 
@@ -107,7 +108,7 @@ class GoAttribution:
     def _function_owners(self) -> tuple[Any, Any]:
         import numpy as np
 
-        owners = np.array([self.names.package(owner_of(name)) for name in self.binary.names], "i4")
+        owners = np.array([self._owner(name) for name in self.binary.names], "i4")
         # Assembly functions have no package in their names; code is linked package by package.
         known = np.flatnonzero(owners >= 0)
         is_guessed = owners < 0
@@ -115,6 +116,13 @@ class GoAttribution:
             at = np.maximum(known.searchsorted(np.arange(len(owners)), side="right") - 1, 0)
             owners = owners[known[at]]
         return owners, is_guessed
+
+    def _owner(self, name: str) -> int:
+        """Return the package of a function; most names are asked for twice."""
+        owner = self._owner_by_name.get(name)
+        if owner is None:
+            owner = self._owner_by_name[name] = self.names.package(owner_of(name))
+        return owner
 
     def _offset(self, addresses: Any, section: Section) -> Any:
         return addresses - (section.address - section.offset)
@@ -171,7 +179,7 @@ class GoAttribution:
         ends = np.flatnonzero(np.frombuffer(content, "u1") == 0) + 1
         starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
         texts = content.split(b"\0")[: len(ends)]
-        owners = np.array([self.names.package(owner_of(text.decode("utf-8", "replace"))) for text in texts], "i4")
+        owners = np.array([self._owner(text.decode("utf-8", "replace")) for text in texts], "i4")
         # Of those that say nothing, the package of the function that is called so.
         known = {name: int(self.owners[i]) for i, name in enumerate(self.binary.names) if self.is_guessed[i]}
         for i in np.flatnonzero(owners < 0).tolist():

@@ -8,9 +8,10 @@ again: docs/decisions/0019-bytes-attributed-once.md.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from proa.inspect.attribution import Ranges
@@ -23,26 +24,49 @@ _BATCH = 16
 """Blocks measured before their bits are summed up: 4 MiB of file."""
 
 
-def compressed_shares(data: memoryview, ranges: Ranges, count: int, index: Any, *, jobs: int) -> Any:
+@contextmanager
+def block_sizes(data: memoryview, *, jobs: int) -> Iterator[Callable[[], Sequence[int]]]:
+    """Compress the blocks on another core while other work goes on; give what waits for their compressed sizes.
+
+    With one job they are compressed when they are asked for.
+    """
+    stopped = threading.Event()
+    if jobs < 2:
+        yield lambda: _sizes(data, stopped)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(_sizes, data, stopped).result
+        finally:
+            stopped.set()
+
+
+def _sizes(data: memoryview, stopped: threading.Event) -> list[int]:
+    import deflate
+
+    found = []
+    for offset in range(0, len(data), BLOCK_BYTES):
+        if stopped.is_set():
+            break
+        # libdeflate, as the layers have it, lets go of the interpreter while it works.
+        found.append(len(deflate.deflate_compress(data[offset : offset + BLOCK_BYTES], LEVEL)))
+    return found
+
+
+def compressed_shares(
+    data: memoryview, ranges: Ranges, count: int, index: Any, *, sizes: Sequence[int], jobs: int
+) -> Any:
     """Return the compressed bytes of each owner, whole numbers that add up to those of all blocks.
 
-    ``index`` gives for each range the owner's place among ``count``.
+    ``index`` gives for each range the owner's place among ``count``; ``sizes`` are those of ``block_sizes``.
     """
     import numpy as np
 
     shares = np.zeros(count)
-    total = 0
     with ThreadPoolExecutor(jobs) as pool:
-        for start, size, bits in _blocks(data, pool):
-            total += size
-            end = start + len(bits)
-            low = ranges.starts.searchsorted(start, side="right") - 1
-            high = ranges.starts.searchsorted(end, side="left")
-            edges = np.clip(ranges.starts[low : high + 1], start, end) - start
-            sums = np.concatenate([[0.0], np.cumsum(bits, dtype="f8")])
-            weights = np.diff(sums[edges])
-            shares += np.bincount(index[low:high], weights * (size / max(float(sums[-1]), 1e-9)), minlength=count)
-    return whole(shares, total)
+        for low, high, weights in _shared_out(data, ranges, sizes, pool):
+            shares += np.bincount(index[low:high], weights, minlength=count)
+    return whole(shares, sum(sizes))
 
 
 def whole(shares: Any, total: int) -> Any:
@@ -61,13 +85,28 @@ def whole(shares: Any, total: int) -> Any:
     return floors
 
 
-def _blocks(data: memoryview, pool: ThreadPoolExecutor) -> Iterator[tuple[int, int, Any]]:
-    """Yield each block's offset, compressed size, and the bits of each of its bytes."""
+def _shared_out(
+    data: memoryview, ranges: Ranges, sizes: Sequence[int], pool: ThreadPoolExecutor
+) -> Iterator[tuple[int, int, Any]]:
+    """Yield for each block the first and last of the ranges in it, and the compressed bytes of each of these."""
     for first in range(0, len(data), BLOCK_BYTES * _BATCH):
         offsets = range(first, min(len(data), first + BLOCK_BYTES * _BATCH), BLOCK_BYTES)
-        for offset, (size, bits) in zip(offsets, pool.map(lambda at: _measured(data, at), offsets), strict=True):
-            yield offset, size, bits
+        yield from pool.map(lambda at: _block(data, ranges, at, sizes[at // BLOCK_BYTES]), offsets)
         forget(data, first, len(offsets) * BLOCK_BYTES)
+
+
+def _block(data: memoryview, ranges: Ranges, start: int, size: int) -> tuple[int, int, Any]:
+    import numpy as np
+
+    octets = np.frombuffer(data[start : start + BLOCK_BYTES], "u1")
+    counts = np.bincount(octets, minlength=256)
+    cost = np.log2(len(octets) / np.maximum(counts, 1)) + 0.05
+    end = start + len(octets)
+    low = int(ranges.starts.searchsorted(start, side="right")) - 1
+    high = int(ranges.starts.searchsorted(end, side="left"))
+    # Ascending, each once: the first may begin before the block, no other does.
+    bits = np.add.reduceat(cost[octets], np.maximum(ranges.starts[low:high], start) - start)
+    return low, high, bits * (size / max(float(bits.sum()), 1e-9))
 
 
 def forget(data: memoryview, offset: int, size: int) -> None:
@@ -77,16 +116,3 @@ def forget(data: memoryview, offset: int, size: int) -> None:
         start = offset - offset % mmap.PAGESIZE
         with suppress(OSError, ValueError):
             whole_file.madvise(mmap.MADV_DONTNEED, start, min(size, len(whole_file) - start))
-
-
-def _measured(data: memoryview, offset: int) -> tuple[int, Any]:
-    import deflate
-    import numpy as np
-
-    block = data[offset : offset + BLOCK_BYTES]
-    # libdeflate, as the layers have it, lets go of the interpreter while it works.
-    size = len(deflate.deflate_compress(block, LEVEL))
-    octets = np.frombuffer(block, "u1")
-    counts = np.bincount(octets, minlength=256)
-    cost = np.log2(len(octets) / np.maximum(counts, 1)).astype("f4") + 0.05
-    return size, cost[octets]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from proa.errors import BinaryDamaged, DebugMismatch, ProaError, WrongUsage
 from proa.inspect.anatomy import dissect, summed
+from proa.inspect.compression import block_sizes
 from proa.outside import elf, executables
 from proa.outside.dwarfunits import Units, read_units
 from proa.outside.executables import Executable, SymbolTable, elf_symbols, open_executable
@@ -53,8 +54,18 @@ def inspect_binary(
             symbols, found = debug_symbols(program, build_id, debug=debug, environ=environ)
         with_dwarf = found.file if symbols is not None else path
         units = partial(read_units, with_dwarf) if program.format == "elf" else Units
-        parts = dissect(program, debug=symbols, units=units, most_symbols=most_symbols)
-        return summed(program, parts, file=str(path), build_id=build_id, debug_file=found.name, jobs=jobs or cores())
+        jobs = jobs or cores()
+        with block_sizes(program.elf.data, jobs=jobs) as blocks:
+            parts = dissect(program, debug=symbols, units=units, most_symbols=most_symbols)
+            return summed(
+                program,
+                parts,
+                file=str(path),
+                build_id=build_id,
+                debug_file=found.name,
+                blocks=blocks(),
+                jobs=jobs,
+            )
     except BinaryDamaged as error:
         raise BinaryDamaged(f"{path.name}: {error.what}", output=error.output, hint=error.hint) from error
     except (IndexError, ValueError, OverflowError, MemoryError, struct.error) as error:
