@@ -39,6 +39,7 @@ mount -t tmpfs tmpfs run
 mkdir hand-over
 mount --bind "$place.hand-over" hand-over
 for folder in "$@"; do
+  [ -d "$folder" ] || continue
   mkdir -p ".$folder"
   mount --rbind "$folder" ".$folder"
 done

@@ -44,8 +44,12 @@ func main() {
 
 @pytest.fixture(scope="module")
 def systemd() -> Iterator[RealSystemd]:
-    # What proa and go need when they are run there.
-    with real_systemd(ROOT, Path(sys.prefix)) as booted:
+    need("go")
+    said = subprocess.run(
+        ["go", "env", "GOROOT", "GOMODCACHE", "GOCACHE"], cwd="/", capture_output=True, text=True, check=True
+    )
+    # What proa and go need when they are run there, on whatever disk it is.
+    with real_systemd(ROOT, Path(sys.prefix), Path(sys.base_prefix), *map(Path, said.stdout.split())) as booted:
         yield booted
 
 
