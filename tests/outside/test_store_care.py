@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 
 from fakes.images import make_image, make_index, tar
+from proa.outside import store_care
 from proa.outside.manifests import stored_blobs
 from proa.outside.store import Store
 from proa.outside.store_care import check, prune, usage
@@ -194,6 +196,38 @@ def test_after_kill_9_at_any_moment_the_store_is_whole(store: Store) -> None:
         assert check(store) == ()
     assert store.reference("app:1") is not None
     assert usage(store).leftover_bytes == 0
+
+
+def test_a_prune_that_ends_after_any_removal_leaves_no_name_without_what_it_names(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        image = make_image(store, tar(x=str(number).encode() * 9_000))
+        store.set_stage("pack", str(number), msgspec.json.encode({"manifest": image}))
+        attach_shipment(b'{"n":%d}' % number, image, store=store)
+        store.set_reference("app:1", image)
+    remove, left = store_care._remove, [0]
+
+    def killed(path: Path) -> int:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return remove(path)
+
+    monkeypatch.setattr(store_care, "_remove", killed)
+    for removals in range(100):
+        copy = Store(tmp_path / f"copy{removals}")
+        shutil.copytree(store.root, copy.root)
+        left[0] = removals
+        try:
+            prune(copy, limit_bytes=0, now_s=0.0)
+        except KeyboardInterrupt:
+            assert check(copy) == ()
+        else:
+            assert check(copy) == ()
+            assert removals > 12
+            return
+    raise AssertionError("it never came to its end")
 
 
 def test_counting_while_others_write_never_fails(store: Store) -> None:

@@ -264,6 +264,7 @@ def _forget_references(store: Store, oldest_s: float) -> int:
 def _prune(store: Store, limit_bytes: int, oldest_s: float) -> Pruned:
     kept = _kept(store)
     stages = {path: set(_mentions(store, path)) for path in _walk(store.root / "stages")}
+    referrers = {path: set(_referred(store, path)) for path in _walk(store.root / "referrers")}
     blobs = {f"sha256:{path.name}": path for path in _walk(store.root / "blobs" / "sha256")}
     used = _last_use(blobs, stages)
     total = sum(_size(path) for path in (*blobs.values(), *stages))
@@ -275,6 +276,10 @@ def _prune(store: Store, limit_bytes: int, oldest_s: float) -> Pruned:
             total -= _remove(stage)
             removed_stages += 1
             del stages[stage]
+        # Before the blob: whoever is killed between the two leaves no name without what it names.
+        for referrer in [path for path, mentioned in referrers.items() if digest in mentioned]:
+            _remove(referrer)
+            del referrers[referrer]
         total -= _remove(blobs[digest])
         removed_blobs += 1
     for stage in sorted(stages, key=_used_s):
@@ -314,6 +319,13 @@ def _mentions(store: Store, path: Path) -> Iterator[str]:
     with suppress(OSError, ProaError):
         for match in set(_MENTION.findall(path.read_bytes())):
             yield from closure(store, match.decode())
+
+
+def _referred(store: Store, path: Path) -> Iterator[str]:
+    """Yield the image that a referrer is kept beside, and all that the referrer is made of."""
+    yield f"sha256:{path.parent.name}"
+    with suppress(OSError, ProaError):
+        yield from closure(store, f"sha256:{path.name}")
 
 
 def _drop_orphans(store: Store) -> None:
