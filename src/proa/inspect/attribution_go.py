@@ -343,6 +343,20 @@ class GoAttribution:
             self.layers.lay(begin, until, who[inside], kind=_kind(section), known="inferred")
         self._lay_type_links(at, who)
 
+    def type_descriptors(self) -> tuple[memoryview, Any]:
+        """Return the type descriptors' bytes, and the words from there on with relocations applied.
+
+        Nothing where moduledata does not say where they are.
+        """
+        import numpy as np
+
+        section = holding(self.elf, self.module.types)
+        if section is None:
+            return memoryview(b""), np.empty(0, "i8")
+        skip = self.module.types - section.address
+        until = min(max(self.module.types_end - section.address, skip), section.size)
+        return self.elf.content(section)[skip:until], self.words(section)[skip // self.binary.pointer_bytes :]
+
     def _type_votes(self) -> tuple[list[Any], list[Any], list[Any]]:
         import numpy as np
 
@@ -353,18 +367,12 @@ class GoAttribution:
             owners.append(np.asarray(who, "i4"))
             weights.append(np.full(len(addresses), weight, "i8"))
 
-        section = holding(self.elf, self.module.types)
-        if section is not None:
-            skip = self.module.types - section.address
-            until = min(max(self.module.types_end - section.address, skip), section.size)
-            content = self.elf.content(section)[skip:until]
-            words = self.words(section)[skip // self.binary.pointer_bytes :]
-            found = gotypes.read_types(self.binary, content, self.module.types, words=words)
-            package = self.names.package
-            vote(found.addresses, [package(name) for name in found.packages], _CERTAIN)
-            vote(found.name_addresses, [package(name) for name in found.name_packages], _CERTAIN)
-            vote(found.mask_addresses, [package(name) for name in found.mask_packages], 1)
-            self.type_count = len(found.addresses)
+        content, words = self.type_descriptors()
+        found = gotypes.read_types(self.binary, content, self.module.types, words=words)
+        package = self.names.package
+        vote(found.addresses, [package(name) for name in found.packages], _CERTAIN)
+        vote(found.name_addresses, [package(name) for name in found.name_packages], _CERTAIN)
+        vote(found.mask_addresses, [package(name) for name in found.mask_packages], 1)
         if self.symbols is not None:
             table = self.symbols
             rows = np.flatnonzero((table.sizes > 0) & (table.sections > 0))

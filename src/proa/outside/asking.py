@@ -23,6 +23,11 @@ class Answer(NamedTuple):
     """``http``, ``https``, ``http2``, ``tls``, ``other``, ``silent``, ``closed`` or ``refused``."""
     status: int | None = None
 
+    @property
+    def is_good(self) -> bool:
+        """Whether a server that answers so is ready: below 500, and not 404."""
+        return self.status is not None and self.status < 500 and self.status != 404
+
 
 def ask(address: str, port: int, route: str, *, timeout_s: float, secure: bool = False) -> Answer:
     """Ask ``GET route`` and return what the server speaks and its status; never raises for what it does."""

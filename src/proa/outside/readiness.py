@@ -111,7 +111,7 @@ def _ask_all(
         for route in job["routes"]:
             answer = _ask(one, route, max(0.05, min(_ASK_S, deadline - time.monotonic())))
             answers.append([one.port, route, answer.speaks, answer.status])
-            if answer.status is not None and answer.status < 500 and answer.status != 404:
+            if answer.is_good:
                 report["ready_s"] = time.monotonic() - started_s
                 report["answers"] = answers
                 return True

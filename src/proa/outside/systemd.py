@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from proa.errors import ProaError, ToolMissing
+from proa.outside import processes
 from proa.outside.command import Run, run
 from proa.outside.machine import copy_file, make_folder, write_file
 from proa.records.ways import Hardening
@@ -125,10 +126,6 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.run(argv, timeout_s=_PATIENCE_S).text.strip()
 
     def peak_bytes(self) -> int | None:
-        """Return the peak memory (VmHWM) of its main process; None where that has ended."""
-        try:
-            status = Path("/proc", self.shown("MainPID"), "status").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return None
-        match = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-        return int(match[1]) * 1024 if match else None
+        """Return the peak memory (VmHWM), summed over its processes; None where they have ended."""
+        pid = int(self.shown("MainPID"))
+        return sum(processes.memory(one)[1] for one in processes.family(pid)) or None if pid else None

@@ -75,8 +75,7 @@ def _failed(reason: str) -> Trial:
 
 
 def _is_ready(asking: Asking) -> bool:
-    """Say whether it answers as a trial wants it: below 500, and not 404."""
+    """Say whether it answers as a trial wants it."""
     if not asking.route:
         return is_open(_HERE, asking.port, timeout_s=_ANSWER_S)
-    status = ask(_HERE, asking.port, asking.route, timeout_s=_ANSWER_S).status
-    return status is not None and status < 500 and status != 404
+    return ask(_HERE, asking.port, asking.route, timeout_s=_ANSWER_S).is_good

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from proa.inspect.attribution_go import GoAttribution, holding, is_carrier, text_at
+from proa.inspect.attribution_go import GoAttribution, is_carrier, text_at
 from proa.outside import gocode, gotypes
 from proa.outside.elf import Elf, Section
 from proa.outside.executables import SymbolTable
@@ -136,13 +136,7 @@ def _descriptors(program: GoAttribution) -> Descriptors:
     import numpy as np
 
     module, binary = program.module, program.binary
-    section = holding(program.elf, module.types)
-    content, words = memoryview(b""), np.empty(0, "i8")
-    if section is not None:
-        skip = module.types - section.address
-        until = min(max(module.types_end - section.address, skip), section.size)
-        content = program.elf.content(section)[skip:until]
-        words = program.words(section)[skip // binary.pointer_bytes :]
+    content, words = program.type_descriptors()
     types = gotypes.read_types(binary, content, module.types, words=words)
     offsets = read_type_references(
         types.addresses,
